@@ -1,1 +1,17 @@
-//! Placeholder while the floors are laid.
+//! Offline-first sync for clinical timelines.
+//!
+//! A device keeps its records in an encrypted SQLite store, queues what people write, and reconciles with a
+//! server when there is a network. `ARCHITECTURE.md` draws the floors; a floor uses only floors below it.
+#![cfg_attr(not(test), warn(clippy::expect_used))]
+
+// Floor 0: words everything else is written in.
+pub mod entropy;
+pub mod error;
+pub mod id;
+pub mod redact;
+pub mod time;
+
+// Floor 1: values and messages.
+pub mod limits;
+pub mod protocol;
+pub mod record;

@@ -1,0 +1,64 @@
+//! Every limit, with its unit in its name (DESIGN §13).
+
+/// Characters of an entry's text.
+pub const TEXT_CHARACTERS_MAX: usize = 32_768;
+/// Bytes of an entry's structured body, as canonical JSON.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Saved bytes past which a writer opens a chapter's next part.
+pub const CHAPTER_PART_BYTES: usize = 256 * 1024;
+/// Entries past which a writer opens a chapter's next part.
+pub const CHAPTER_PART_ENTRIES: usize = 1_000;
+/// Items in one push.
+pub const BATCH_ITEMS_MAX: usize = 500;
+/// Bytes of one push, before compression.
+pub const BATCH_BYTES_MAX: usize = 512 * 1024;
+/// Bytes of one page pulled from a stream, before compression.
+pub const PAGE_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of a request's or answer's body as it travels.
+pub const BODY_WIRE_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of a body once decompressed.
+pub const BODY_DECODED_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// A decompressed body's bytes over its travelling ones.
+pub const BODY_RATIO_MAX: usize = 100;
+/// Entries of one patient in one write (imports).
+pub const WRITE_ENTRIES_MAX: usize = 500;
+/// People's writes waiting in the outbox.
+pub const OUTBOX_WRITES_MAX: u64 = 50_000;
+/// Bytes of people's writes waiting in the outbox.
+pub const OUTBOX_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Attempts after which a person is told that a write is stuck.
+pub const STUCK_ATTEMPTS: u32 = 10;
+/// Age after which a person is told that a write is stuck.
+pub const STUCK_AGE_MS: i64 = 24 * 60 * 60 * 1000;
+/// First delay of the backoff; doubled at each attempt.
+pub const RETRY_DELAY_MS_BASE: u64 = 1_000;
+/// Largest delay of the backoff, and of an honoured `Retry-After`.
+pub const RETRY_DELAY_MS_MAX: u64 = 5 * 60 * 1000;
+/// A request that takes longer has failed.
+pub const REQUEST_TIMEOUT_MS: u64 = 30_000;
+/// Documents kept loaded.
+pub const LOADED_DOCUMENTS_MAX: usize = 64;
+/// Bytes of documents kept loaded (estimated from their saved size).
+pub const LOADED_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Log items applied in one step.
+pub const SLICE_ITEMS: usize = 100;
+/// Changes kept for a watcher before it is told to start anew.
+pub const WATCHER_CHANGES_MAX: usize = 1_024;
+/// Patients one snapshot may name.
+pub const SNAPSHOT_PATIENTS_MAX: usize = 200;
+/// A typed time this far past server time asks for confirmation.
+pub const FUTURE_TOLERANCE_MS: i64 = 24 * 60 * 60 * 1000;
+/// A clock offset that is shown as wrong; also the δ a remote clock may drag ours past server time.
+pub const CLOCK_OFFSET_SHOWN_MS: i64 = 2 * 60 * 1000;
+/// An opened patient's view closes after this idle time.
+pub const VIEW_IDLE_MS: u64 = 15 * 60 * 1000;
+/// Life of an access token.
+pub const ACCESS_TOKEN_MS: i64 = 10 * 60 * 1000;
+/// Life of a refresh token, renewed at each use.
+pub const REFRESH_TOKEN_MS: i64 = 60 * 24 * 60 * 60 * 1000;
+/// Rows of a page asked for without a size, and the most one page gives.
+pub const PAGE_ROWS: usize = 50;
+/// The most rows one page gives.
+pub const PAGE_ROWS_MAX: usize = 500;
+/// Changes of one document kept apart before they are compacted into one chunk.
+pub const CHUNKS_BEFORE_COMPACTION: u64 = 64;

@@ -1,0 +1,146 @@
+//! An intent is what a person asked for: the thing that is queued, hashed, sent, accepted or refused.
+//! Its Automerge change is only its encoding (`document::operations`).
+
+use super::{ChartFields, ChartKind, EntryHeader, FieldChange, Kind, NewEntry, PatientRecord};
+use crate::id::{ChartItemId, EntryId, PatientId, WriteId};
+use crate::redact::Sensitive;
+use crate::time::Zoned;
+use serde::{Deserialize, Serialize};
+
+/// One splice of a draft's text, in Unicode scalar values.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TextEdit {
+    /// Where.
+    pub at: u32,
+    /// How many characters go.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub delete: u32,
+    /// What comes.
+    #[serde(default, skip_serializing_if = "sensitive_is_empty")]
+    pub insert: Sensitive<String>,
+}
+
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+fn sensitive_is_empty(text: &Sensitive<String>) -> bool {
+    text.0.is_empty()
+}
+
+/// Replaces a draft's whole structured body (canonical JSON), or removes it.
+pub type BodyEdit = Option<Sensitive<String>>;
+
+/// What changes in a draft.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct DraftEdit {
+    /// Splices, applied in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub text: Vec<TextEdit>,
+    /// A new body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<BodyEdit>,
+    /// A new time of occurrence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occurred_at: Option<Zoned>,
+}
+
+/// What a person asked for. Tags are wire names; an unknown tag is another version's and is kept as it came.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Intent {
+    /// A new patient.
+    Register {
+        /// The record.
+        record: PatientRecord,
+        /// Set only where the id derives from a source (imports).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        patient: Option<PatientId>,
+    },
+    /// Changes to a patient's record, each from the value its author saw.
+    EditRecord {
+        /// The version its author saw (HTTP `If-Match`).
+        base_version: u64,
+        /// The changes; one that no longer starts from the shown value becomes a conflict.
+        changes: Vec<FieldChange>,
+    },
+    /// Final entries of one patient; several in an import.
+    Add {
+        /// The entries.
+        entries: Vec<NewEntry>,
+    },
+    /// A new draft, readable and writable by the unit.
+    OpenDraft {
+        /// Its kind.
+        kind: Kind,
+        /// When it happened.
+        occurred_at: Zoned,
+        /// Its first text.
+        text: Sensitive<String>,
+        /// Its first body.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        body: Option<Sensitive<String>>,
+    },
+    /// Changes to a draft. Two may do so at once.
+    EditDraft {
+        /// The draft.
+        draft: EntryId,
+        /// The UTC year of the chapter the draft lies in, and its part: it stays where it was opened.
+        chapter: (i32, u32),
+        /// What changes.
+        edit: DraftEdit,
+    },
+    /// A draft becomes an entry, with the content its author saw.
+    Finalize {
+        /// The draft.
+        draft: EntryId,
+        /// Its chapter.
+        chapter: (i32, u32),
+        /// The content its author saw.
+        entry: NewEntry,
+        /// SHA-256 of that content as a draft.
+        draft_seen: serde_bytes::ByteArray<32>,
+    },
+    /// A person looked at edits that came after the entry was final and let them be.
+    DismissLateEdit {
+        /// The entry.
+        entry: EntryId,
+        /// Its chapter.
+        chapter: (i32, u32),
+        /// SHA-256 of the draft's content that was dismissed.
+        draft_seen: serde_bytes::ByteArray<32>,
+    },
+    /// Of two finalizations of one draft, or two headers of one entry, a person chose one.
+    ChooseHeader {
+        /// The entry.
+        entry: EntryId,
+        /// Its chapter.
+        chapter: (i32, u32),
+        /// The write that made the chosen header.
+        chosen: WriteId,
+    },
+    /// An entry stood in the wrong patient's chart: retracted here, copied there, in one write.
+    Move {
+        /// The entry to retract.
+        entry: EntryId,
+        /// The right patient.
+        to: PatientId,
+        /// Why.
+        reason: Sensitive<String>,
+        /// The content as it stood.
+        header: Box<EntryHeader>,
+    },
+    /// Fields of a chart item; a new item if the id is not there yet.
+    SetChart {
+        /// Set only for an item that exists or derives from a source; otherwise it derives from the write.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        item: Option<ChartItemId>,
+        /// Its kind.
+        kind: ChartKind,
+        /// The fields to set.
+        fields: ChartFields,
+        /// The entry that tells of it, where there is one (imports).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        entry: Option<Box<NewEntry>>,
+    },
+}
