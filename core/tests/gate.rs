@@ -1,0 +1,56 @@
+//! The admission gate: honest bytes pass and are read rightly, hostile bytes are refused with their code.
+
+mod gate_support;
+
+use automerge::{Automerge, Change};
+use gate_support::{honest, last_sequences, max_ops};
+use proptest::prelude::*;
+use vereda_core::document::gate::{ChangeContext, admit_change};
+
+fn nothing_known(_: &[u8; 32]) -> Option<u64> {
+    None
+}
+
+fn no_sequence(_: &[u8]) -> u64 {
+    0
+}
+
+const EMPTY: ChangeContext<'static> =
+    ChangeContext { actor: None, dependency: &nothing_known, last_seq: &no_sequence };
+
+/// Admits a document's changes one after the other, as a server that saw none of them would.
+fn admit_history(document: &mut Automerge) {
+    let mut seen: Vec<Change> = Vec::new();
+    for change in document.get_changes(&[]) {
+        let deflated = change.clone().bytes().into_owned();
+        let known = max_ops(&seen);
+        let last = last_sequences(&seen);
+        let dependency = |hash: &[u8; 32]| known.get(hash).copied();
+        let last_seq = |actor: &[u8]| last.get(actor).copied().unwrap_or(0);
+        let context = ChangeContext {
+            actor: Some(change.actor_id().to_bytes()),
+            dependency: &dependency,
+            last_seq: &last_seq,
+        };
+        let plain = admit_change(change.raw_bytes(), &context).expect("an honest change");
+        assert_eq!(plain.hash, change.hash().0);
+        assert_eq!(plain.actor, change.actor_id().to_bytes());
+        assert_eq!(plain.seq, change.seq());
+        assert_eq!(plain.start_op, change.start_op().get());
+        assert_eq!(plain.operations, change.len() as u64);
+        assert_eq!(plain.max_op(), change.max_op());
+        let dependencies: Vec<[u8; 32]> = change.deps().iter().map(|hash| hash.0).collect();
+        assert_eq!(plain.dependencies, dependencies);
+        assert_eq!(admit_change(&deflated, &context), Ok(plain));
+        seen.push(change);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_automerge_writes_is_admitted_and_read_as_automerge_reads_it(steps in honest::steps()) {
+        admit_history(&mut honest::document(&steps));
+    }
+}
