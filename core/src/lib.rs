@@ -15,3 +15,6 @@ pub mod time;
 pub mod limits;
 pub mod protocol;
 pub mod record;
+
+// Floor 2: documents and slots.
+pub mod document;

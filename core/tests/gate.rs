@@ -15,8 +15,11 @@ fn no_sequence(_: &[u8]) -> u64 {
     0
 }
 
-const EMPTY: ChangeContext<'static> =
-    ChangeContext { actor: None, dependency: &nothing_known, last_seq: &no_sequence };
+const EMPTY: ChangeContext<'static> = ChangeContext {
+    actor: None,
+    dependency: &nothing_known,
+    last_seq: &no_sequence,
+};
 
 /// Admits a document's changes one after the other, as a server that saw none of them would.
 fn admit_history(document: &mut Automerge) {

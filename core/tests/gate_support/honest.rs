@@ -9,17 +9,56 @@ const DEVICES: usize = 4;
 /// What one device does next.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
-    Put { device: usize, key: u8, value: ScalarValue },
-    Entry { device: usize, key: u8, text: String },
-    EditText { device: usize, at: usize, delete: usize, text: String },
-    Insert { device: usize, at: usize, value: ScalarValue },
-    Overwrite { device: usize, at: usize, value: ScalarValue },
-    DeleteItem { device: usize, at: usize },
-    Count { device: usize, by: i64 },
-    Remove { device: usize, key: u8 },
-    Commit { device: usize, time: i64, message: Option<String> },
-    CommitNothing { device: usize },
-    Merge { from: usize, into: usize },
+    Put {
+        device: usize,
+        key: u8,
+        value: ScalarValue,
+    },
+    Entry {
+        device: usize,
+        key: u8,
+        text: String,
+    },
+    EditText {
+        device: usize,
+        at: usize,
+        delete: usize,
+        text: String,
+    },
+    Insert {
+        device: usize,
+        at: usize,
+        value: ScalarValue,
+    },
+    Overwrite {
+        device: usize,
+        at: usize,
+        value: ScalarValue,
+    },
+    DeleteItem {
+        device: usize,
+        at: usize,
+    },
+    Count {
+        device: usize,
+        by: i64,
+    },
+    Remove {
+        device: usize,
+        key: u8,
+    },
+    Commit {
+        device: usize,
+        time: i64,
+        message: Option<String>,
+    },
+    CommitNothing {
+        device: usize,
+    },
+    Merge {
+        from: usize,
+        into: usize,
+    },
 }
 
 fn scalar() -> impl Strategy<Value = ScalarValue> {
@@ -75,10 +114,15 @@ impl Device {
     fn take(&mut self, step: &Step) {
         match step {
             Step::Put { key, value, .. } => {
-                self.document.put(ROOT, format!("field{key}"), value.clone()).expect("put");
+                self.document
+                    .put(ROOT, format!("field{key}"), value.clone())
+                    .expect("put");
             }
             Step::Entry { key, text, .. } => {
-                let entry = self.document.put_object(ROOT, format!("entry{key}"), ObjType::Map).expect("map");
+                let entry = self
+                    .document
+                    .put_object(ROOT, format!("entry{key}"), ObjType::Map)
+                    .expect("map");
                 self.document.put(&entry, "kind", "note").expect("put");
                 self.document.put(&entry, "text", text.as_str()).expect("put");
             }
@@ -86,11 +130,15 @@ impl Device {
                 let length = self.document.length(&self.text);
                 let at = at % (length + 1);
                 let delete = isize::try_from((*delete).min(length - at)).expect("short");
-                self.document.splice_text(&self.text, at, delete, text).expect("splice");
+                self.document
+                    .splice_text(&self.text, at, delete, text)
+                    .expect("splice");
             }
             Step::Insert { at, value, .. } => {
                 let at = at % (self.document.length(&self.list) + 1);
-                self.document.insert(&self.list, at, value.clone()).expect("insert");
+                self.document
+                    .insert(&self.list, at, value.clone())
+                    .expect("insert");
             }
             Step::Overwrite { at, value, .. } => {
                 if let Some(at) = self.at(&self.list, *at) {
@@ -109,7 +157,10 @@ impl Device {
                 );
                 match counted {
                     true => self.document.increment(ROOT, "count", *by).expect("increment"),
-                    false => self.document.put(ROOT, "count", ScalarValue::counter(*by)).expect("put"),
+                    false => self
+                        .document
+                        .put(ROOT, "count", ScalarValue::counter(*by))
+                        .expect("put"),
                 }
             }
             Step::Remove { key, .. } => {
@@ -142,7 +193,11 @@ fn devices() -> Vec<Device> {
         .map(|device| {
             let actor = ActorId::from(vec![u8::try_from(device).expect("few") * 37 + 5; 16]);
             let document = genesis.fork().with_actor(actor);
-            Device { document, text: text.clone(), list: list.clone() }
+            Device {
+                document,
+                text: text.clone(),
+                list: list.clone(),
+            }
         })
         .collect()
 }

@@ -8,7 +8,10 @@ use automerge::Change;
 
 /// The highest operation of each change.
 pub(crate) fn max_ops(changes: &[Change]) -> HashMap<[u8; 32], u64> {
-    changes.iter().map(|change| (change.hash().0, change.max_op())).collect()
+    changes
+        .iter()
+        .map(|change| (change.hash().0, change.max_op()))
+        .collect()
 }
 
 /// The last sequence number of each actor.

@@ -78,7 +78,13 @@ impl<'a> Header<'a> {
         let message = reader.prefixed(MESSAGE_BYTES_MAX, GateRefusal::Malformed("a message is too long"))?;
         std::str::from_utf8(message).map_err(|_| GateRefusal::Malformed("a text is not UTF-8"))?;
         let actors = 1 + read_other_actors(reader, actor)?;
-        Ok(Self { dependencies, actor, sequence, start_op, actors })
+        Ok(Self {
+            dependencies,
+            actor,
+            sequence,
+            start_op,
+            actors,
+        })
     }
 
     /// Compares the header with what is known of sender and document, cheapest and most telling first.
@@ -173,7 +179,12 @@ impl Operations {
         let capacity = usize::try_from(operations).unwrap_or(0);
         let mut is_actor_named = vec![false; header.actors];
         is_actor_named[0] = true;
-        Self { start_op: header.start_op, operations, earlier: Vec::with_capacity(capacity), is_actor_named }
+        Self {
+            start_op: header.start_op,
+            operations,
+            earlier: Vec::with_capacity(capacity),
+            is_actor_named,
+        }
     }
 
     fn judge(mut self, columns: &OperationColumns<'_>) -> Result<(), GateRefusal> {
@@ -202,18 +213,26 @@ impl Operations {
             if (needs_predecessor && operation.links == 0) || (operation.insert && operation.links > 0) {
                 return Err(GateRefusal::InvalidReference);
             }
-            self.earlier.push(Earlier { action: operation.action, insert: operation.insert });
+            self.earlier.push(Earlier {
+                action: operation.action,
+                insert: operation.insert,
+            });
         }
         match self.is_actor_named.iter().all(|is_named| *is_named) {
             true => Ok(()),
-            false => Err(GateRefusal::NotCanonical("an actor is listed that no operation names")),
+            false => Err(GateRefusal::NotCanonical(
+                "an actor is listed that no operation names",
+            )),
         }
     }
 
     /// Finds what an operation refers to: one before this change (none: only the document knows it) or an earlier
     /// one of this change.
     fn resolve(&mut self, identifier: Identifier) -> Result<Option<Earlier>, GateRefusal> {
-        let is_named = self.is_actor_named.get_mut(identifier.actor).ok_or(GateRefusal::InvalidReference)?;
+        let is_named = self
+            .is_actor_named
+            .get_mut(identifier.actor)
+            .ok_or(GateRefusal::InvalidReference)?;
         *is_named = true;
         let Some(index) = identifier.counter.checked_sub(self.start_op) else {
             return Ok(None);
@@ -223,7 +242,11 @@ impl Operations {
             return Err(GateRefusal::InvalidReference);
         }
         let index = usize::try_from(index).map_err(|_| GateRefusal::InvalidReference)?;
-        self.earlier.get(index).copied().map(Some).ok_or(GateRefusal::InvalidReference)
+        self.earlier
+            .get(index)
+            .copied()
+            .map(Some)
+            .ok_or(GateRefusal::InvalidReference)
     }
 }
 

@@ -38,7 +38,11 @@ pub struct Chunk<'a> {
 
 impl std::fmt::Debug for Chunk<'_> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Chunk").field("kind", &self.kind).field("length", &self.bytes.len()).finish()
+        formatter
+            .debug_struct("Chunk")
+            .field("kind", &self.kind)
+            .field("length", &self.bytes.len())
+            .finish()
     }
 }
 
@@ -59,7 +63,12 @@ impl<'a> Chunk<'a> {
         let content = reader.take(length)?;
         let end = whole.len() - reader.remaining();
         let bytes = whole.get(start..end).ok_or(GateRefusal::Truncated)?;
-        Ok(Self { kind, bytes, checksum, content })
+        Ok(Self {
+            kind,
+            bytes,
+            checksum,
+            content,
+        })
     }
 
     /// The one chunk that `bytes` are.
@@ -80,9 +89,11 @@ impl<'a> Chunk<'a> {
         let content = match self.kind {
             ChunkKind::Document => return Err(GateRefusal::UnexpectedChunk),
             ChunkKind::Change => Cow::Borrowed(self.content),
-            ChunkKind::CompressedChange => {
-                Cow::Owned(inflate(self.content, CHANGE_BYTES_MAX, GateRefusal::ChangeTooLarge)?)
-            }
+            ChunkKind::CompressedChange => Cow::Owned(inflate(
+                self.content,
+                CHANGE_BYTES_MAX,
+                GateRefusal::ChangeTooLarge,
+            )?),
         };
         // The checksum of a deflated change is that of the change it inflates to.
         let hash = self.verified_hash(TYPE_CHANGE, &content)?;

@@ -72,7 +72,10 @@ impl ColumnList {
                 return Err(GateRefusal::Malformed("columns are out of order"));
             }
             previous = Some(specification);
-            if matches!(specification, specification::MARK_EXPAND | specification::MARK_NAME) {
+            if matches!(
+                specification,
+                specification::MARK_EXPAND | specification::MARK_NAME
+            ) {
                 return Err(GateRefusal::UnsupportedOperation);
             }
             if !known.contains(&specification) {
@@ -82,7 +85,11 @@ impl ColumnList {
             if length == 0 {
                 return Err(GateRefusal::NotCanonical("a column is empty"));
             }
-            columns.push(Column { specification, is_deflated: raw & DEFLATED != 0, length });
+            columns.push(Column {
+                specification,
+                is_deflated: raw & DEFLATED != 0,
+                length,
+            });
         }
         Ok(Self { columns })
     }
@@ -128,6 +135,9 @@ pub(super) struct ColumnData<'a> {
 impl ColumnData<'_> {
     /// The column's bytes, empty when the column is absent.
     pub(super) fn get(&self, specification: u32) -> &[u8] {
-        self.columns.iter().find(|(known, _)| *known == specification).map_or(&[], |(_, bytes)| bytes)
+        self.columns
+            .iter()
+            .find(|(known, _)| *known == specification)
+            .map_or(&[], |(_, bytes)| bytes)
     }
 }

@@ -30,7 +30,11 @@ pub(super) fn inflate(
             .map_err(|_| GateRefusal::BadCompression)?;
         if inflated.len() > allowed {
             let bomb = inflated.len() > ratio_bytes;
-            return Err(if bomb { GateRefusal::DecompressionBomb } else { too_large });
+            return Err(if bomb {
+                GateRefusal::DecompressionBomb
+            } else {
+                too_large
+            });
         }
         if status == Status::StreamEnd {
             break;

@@ -163,12 +163,16 @@ impl<'a> OperationColumns<'a> {
     pub(super) fn tally(&self, limits: OperationLimits) -> Result<u64, GateRefusal> {
         let rows_max = limits.operations_max;
         let actions = tally::<u64>(self.action, rows_max, |run| {
-            run.value.map_or(Ok(()), |code| Action::from_code(code).map(|_| ()))
+            run.value
+                .map_or(Ok(()), |code| Action::from_code(code).map(|_| ()))
         })?;
         let operations = actions.rows;
         require_full(actions, operations)?;
         require_sparse(tally::<u64>(self.object_actor, rows_max, |_| Ok(()))?, operations)?;
-        require_sparse(tally::<u64>(self.object_counter, rows_max, |_| Ok(()))?, operations)?;
+        require_sparse(
+            tally::<u64>(self.object_counter, rows_max, |_| Ok(()))?,
+            operations,
+        )?;
         require_sparse(tally::<u64>(self.key_actor, rows_max, |_| Ok(()))?, operations)?;
         require_sparse(tally::<i64>(self.key_counter, rows_max, |_| Ok(()))?, operations)?;
         require_sparse(self.tally_key_texts(limits)?, operations)?;
@@ -226,8 +230,14 @@ impl<'a> OperationColumns<'a> {
             Ok(())
         })?;
         require_full(counts, operations)?;
-        require_full(tally::<u64>(self.link_actor, limits.links_max, |_| Ok(()))?, links)?;
-        require_full(tally::<i64>(self.link_counter, limits.links_max, |_| Ok(()))?, links)
+        require_full(
+            tally::<u64>(self.link_actor, limits.links_max, |_| Ok(()))?,
+            links,
+        )?;
+        require_full(
+            tally::<i64>(self.link_counter, limits.links_max, |_| Ok(()))?,
+            links,
+        )
     }
 
     pub(super) fn rows(&self) -> OperationRows<'a> {
@@ -304,9 +314,17 @@ impl OperationRows<'_> {
             Action::Increment => value == ValueKind::Number && !insert,
         };
         if !fits_key || !fits_action {
-            return Err(GateRefusal::Malformed("the parts of an operation do not belong together"));
+            return Err(GateRefusal::Malformed(
+                "the parts of an operation do not belong together",
+            ));
         }
-        Ok(Operation { object, key, insert, action, links })
+        Ok(Operation {
+            object,
+            key,
+            insert,
+            action,
+            links,
+        })
     }
 
     pub(super) fn next_link(&mut self) -> Result<Identifier, GateRefusal> {
@@ -314,13 +332,17 @@ impl OperationRows<'_> {
     }
 
     fn next_key(&mut self) -> Result<Key, GateRefusal> {
-        let parts = (self.key_text.next_row()?, self.key_actor.next_row()?, self.key_counter.next_row()?);
+        let parts = (
+            self.key_text.next_row()?,
+            self.key_actor.next_row()?,
+            self.key_counter.next_row()?,
+        );
         match parts {
             (Some(_), None, None) => Ok(Key::Text),
             (None, None, Some(0)) => Ok(Key::Head),
             (None, Some(actor), Some(counter)) => {
-                let counter = u64::try_from(counter)
-                    .map_err(|_| GateRefusal::Malformed("a counter is negative"))?;
+                let counter =
+                    u64::try_from(counter).map_err(|_| GateRefusal::Malformed("a counter is negative"))?;
                 Ok(Key::Element(identifier(actor, counter)?))
             }
             _ => Err(GateRefusal::Malformed("a key is named by half")),

@@ -22,13 +22,19 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], GateRefusal> {
-        let (head, tail) = self.bytes.split_at_checked(length).ok_or(GateRefusal::Truncated)?;
+        let (head, tail) = self
+            .bytes
+            .split_at_checked(length)
+            .ok_or(GateRefusal::Truncated)?;
         self.bytes = tail;
         Ok(head)
     }
 
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], GateRefusal> {
-        let (head, tail) = self.bytes.split_first_chunk::<N>().ok_or(GateRefusal::Truncated)?;
+        let (head, tail) = self
+            .bytes
+            .split_first_chunk::<N>()
+            .ok_or(GateRefusal::Truncated)?;
         self.bytes = tail;
         Ok(*head)
     }
@@ -89,7 +95,11 @@ impl<'a> Reader<'a> {
     }
 
     /// A length, then that many bytes, at most `bytes_max`; a longer one is refused with `refusal`.
-    pub(super) fn prefixed(&mut self, bytes_max: usize, refusal: GateRefusal) -> Result<&'a [u8], GateRefusal> {
+    pub(super) fn prefixed(
+        &mut self,
+        bytes_max: usize,
+        refusal: GateRefusal,
+    ) -> Result<&'a [u8], GateRefusal> {
         let length = self.length()?;
         if length > bytes_max {
             return Err(refusal);

@@ -58,7 +58,11 @@ pub(super) struct Runs<'a, V> {
 
 impl<'a, V: RunValue<'a>> Runs<'a, V> {
     pub(super) fn new(column: &'a [u8]) -> Self {
-        Self { reader: Reader::new(column), literals_left: 0, previous: Previous::Start }
+        Self {
+            reader: Reader::new(column),
+            literals_left: 0,
+            previous: Previous::Start,
+        }
     }
 
     pub(super) fn next_run(&mut self) -> Result<Option<Run<V>>, GateRefusal> {
@@ -85,7 +89,10 @@ impl<'a, V: RunValue<'a>> Runs<'a, V> {
         let value = self.differing_value()?;
         self.literals_left -= 1;
         self.previous = Previous::Literal(value);
-        Ok(Run { count: 1, value: Some(value) })
+        Ok(Run {
+            count: 1,
+            value: Some(value),
+        })
     }
 
     fn repeat(&mut self, count: u64) -> Result<Run<V>, GateRefusal> {
@@ -94,7 +101,10 @@ impl<'a, V: RunValue<'a>> Runs<'a, V> {
         }
         let value = self.differing_value()?;
         self.previous = Previous::Repeat(value);
-        Ok(Run { count, value: Some(value) })
+        Ok(Run {
+            count,
+            value: Some(value),
+        })
     }
 
     fn nothing(&mut self) -> Result<Run<V>, GateRefusal> {
@@ -146,7 +156,9 @@ pub(super) fn tally<'a, V: RunValue<'a>>(
 }
 
 fn add_rows(rows: u64, count: u64, rows_max: u64) -> Result<u64, GateRefusal> {
-    rows.checked_add(count).filter(|rows| *rows <= rows_max).ok_or(GateRefusal::TooManyOperations)
+    rows.checked_add(count)
+        .filter(|rows| *rows <= rows_max)
+        .ok_or(GateRefusal::TooManyOperations)
 }
 
 /// Counts the rows of a column of booleans: lengths of runs, the first of `false`.
@@ -176,7 +188,12 @@ pub(super) struct Rows<'a, V> {
 
 impl<'a, V: RunValue<'a>> Rows<'a, V> {
     pub(super) fn new(column: &'a [u8]) -> Self {
-        Self { runs: Runs::new(column), left: 0, value: None, is_absent: column.is_empty() }
+        Self {
+            runs: Runs::new(column),
+            left: 0,
+            value: None,
+            is_absent: column.is_empty(),
+        }
     }
 
     pub(super) fn next_row(&mut self) -> Result<Option<V>, GateRefusal> {
@@ -184,7 +201,10 @@ impl<'a, V: RunValue<'a>> Rows<'a, V> {
             return Ok(None);
         }
         if self.left == 0 {
-            let run = self.runs.next_run()?.ok_or(GateRefusal::Malformed("a column is too short"))?;
+            let run = self
+                .runs
+                .next_run()?
+                .ok_or(GateRefusal::Malformed("a column is too short"))?;
             self.left = run.count;
             self.value = run.value;
         }
@@ -193,7 +213,8 @@ impl<'a, V: RunValue<'a>> Rows<'a, V> {
     }
 
     pub(super) fn next_value(&mut self) -> Result<V, GateRefusal> {
-        self.next_row()?.ok_or(GateRefusal::Malformed("a value is missing"))
+        self.next_row()?
+            .ok_or(GateRefusal::Malformed("a value is missing"))
     }
 }
 
@@ -206,19 +227,26 @@ pub(super) struct DeltaRows<'a> {
 
 impl<'a> DeltaRows<'a> {
     pub(super) fn new(column: &'a [u8]) -> Self {
-        Self { differences: Rows::new(column), sum: 0 }
+        Self {
+            differences: Rows::new(column),
+            sum: 0,
+        }
     }
 
     pub(super) fn next_row(&mut self) -> Result<Option<i64>, GateRefusal> {
         let Some(difference) = self.differences.next_row()? else {
             return Ok(None);
         };
-        self.sum = self.sum.checked_add(difference).ok_or(GateRefusal::Malformed("a sum overflows"))?;
+        self.sum = self
+            .sum
+            .checked_add(difference)
+            .ok_or(GateRefusal::Malformed("a sum overflows"))?;
         Ok(Some(self.sum))
     }
 
     pub(super) fn next_value(&mut self) -> Result<i64, GateRefusal> {
-        self.next_row()?.ok_or(GateRefusal::Malformed("a value is missing"))
+        self.next_row()?
+            .ok_or(GateRefusal::Malformed("a value is missing"))
     }
 
     /// The next sum, where it must be a count or a counter.
@@ -238,7 +266,12 @@ pub(super) struct BooleanRows<'a> {
 
 impl<'a> BooleanRows<'a> {
     pub(super) fn new(column: &'a [u8]) -> Self {
-        Self { reader: Reader::new(column), left: 0, value: true, is_absent: column.is_empty() }
+        Self {
+            reader: Reader::new(column),
+            left: 0,
+            value: true,
+            is_absent: column.is_empty(),
+        }
     }
 
     pub(super) fn next_row(&mut self) -> Result<bool, GateRefusal> {
