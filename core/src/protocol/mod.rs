@@ -1,5 +1,35 @@
-//! The wire protocol v1: the same types as CBOR (RFC 8949, the default) and as JSON. `docs/SPEC.md` is normative.
+//! The wire protocol v1: the same types as CBOR (RFC 8949) and as JSON. `docs/SPEC.md` is normative.
 
+mod body;
 mod codec;
+mod enrol;
+mod frozen;
+mod log;
+mod problem;
+mod snapshot;
+mod sync;
+mod token;
 
+pub use body::{BodyError, Encoding, decode_body, encode_body};
 pub use codec::{DecodeError, decode, encode};
+pub use enrol::{EnrolAnswer, EnrolRequest, EnrolmentCode, Person, Scope, Unit};
+pub use frozen::Frozen;
+pub use log::{ChainHash, Cursor, LogItem, Page, PageItem, SignedHeads, advance_chain, chain_tag};
+pub use problem::Problem;
+pub use snapshot::{SnapshotAnswer, SnapshotDocument, SnapshotRecord, SnapshotRequest};
+pub use sync::{
+    AuditAnchor, AuditBatch, AuditRecord, ChangeReference, Outcome, OutcomeRun, PushItem, Seen, SyncAnswer,
+    SyncRequest,
+};
+pub use token::{Credential, Tokens};
+
+/// The protocol's major version: the `/v1` of every path.
+pub const VERSION: u16 = 1;
+/// `POST`: one round trip of push and pull.
+pub const PATH_SYNC: &str = "/v1/sync";
+/// `POST`: an enrolment code becomes a device.
+pub const PATH_ENROL: &str = "/v1/enrol";
+/// `POST`: the documents and records of named patients.
+pub const PATH_SNAPSHOT: &str = "/v1/snapshot";
+/// `GET`: server-sent events, a poke for each stream that grew.
+pub const PATH_LIVE: &str = "/v1/live";

@@ -1,0 +1,112 @@
+//! A stream's log: items in one total order under a running hash.
+
+use super::{ChangeReference, Frozen};
+use crate::id::Incarnation;
+use crate::record::{Stream, Write};
+use crate::time::EpochMs;
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteArray;
+use sha2::{Digest, Sha256};
+
+/// The running hash after an item. Before the first it is all zeros.
+pub type ChainHash = [u8; 32];
+
+/// How far a reader has come in a stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Cursor {
+    /// The stream.
+    pub stream: Stream,
+    /// The last item read; 0 before the first.
+    pub seq: u64,
+    /// Eight bytes of the running hash there: a server whose log differs takes a new epoch.
+    pub chain: ByteArray<8>,
+}
+
+/// The eight bytes of a running hash that a cursor carries.
+pub fn chain_tag(chain: &ChainHash) -> ByteArray<8> {
+    let mut tag = [0; 8];
+    tag.copy_from_slice(&chain[..8]);
+    ByteArray::new(tag)
+}
+
+/// The running hash after an item: over everything a receipt must hold.
+pub fn advance_chain(
+    previous: &ChainHash,
+    incarnation: &Incarnation,
+    write_hash: &[u8; 32],
+    change_hashes: &[[u8; 32]],
+    received_ms: EpochMs,
+) -> ChainHash {
+    let mut hash = Sha256::new();
+    hash.update(previous);
+    hash.update(incarnation.store.as_bytes());
+    hash.update(incarnation.number.to_be_bytes());
+    hash.update(write_hash);
+    for change in change_hashes {
+        hash.update(change);
+    }
+    hash.update(received_ms.to_be_bytes());
+    hash.finalize().into()
+}
+
+/// One accepted write as its readers get it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct LogItem {
+    /// Index into the answer's `origins`: whose write it is.
+    pub origin: u32,
+    /// The generation of its actor.
+    pub generation: u32,
+    /// The write as its author froze it.
+    pub write: Frozen<Write>,
+    /// Its changes, one for each document it touches, in the order `document::operations` names them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<ChangeReference>,
+}
+
+/// An item of a page. `seq` and `received_ms` are counted on from the page's.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PageItem {
+    /// The reader's own write, which it has: only its number.
+    Own {
+        /// The write.
+        n: u64,
+    },
+    /// Somebody else's.
+    Item(Box<LogItem>),
+}
+
+/// A run of a stream's log.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Page {
+    /// The stream.
+    pub stream: Stream,
+    /// The seq of the first item.
+    pub first: u64,
+    /// The items, without a gap.
+    pub items: Vec<PageItem>,
+    /// When the server received each: (how many items, when), in order.
+    pub received_ms: Vec<(u32, EpochMs)>,
+    /// Whether the stream goes on after this page.
+    pub more: bool,
+}
+
+/// What one signature of an answer covers.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SignedHeads {
+    /// The server's history.
+    pub epoch: u64,
+    /// Server time of the answer.
+    pub time_ms: EpochMs,
+    /// For each stream of the request, in its order: where the reader stands after this answer.
+    pub heads: Vec<(u64, ByteArray<8>)>,
+}
+
+impl SignedHeads {
+    /// The bytes under the signature. The heads themselves do not travel: the reader computes them.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = b"vereda heads v1\0".to_vec();
+        bytes.extend(super::encode(self));
+        bytes
+    }
+}
