@@ -1,2 +1,46 @@
-//! Placeholder while the floors are laid.
-fn main() {}
+//! The project's own tasks. `cargo xtask test` is what the continuous integration runs.
+
+mod failure;
+mod install;
+mod licences;
+mod process;
+mod test;
+mod totals;
+mod wasm;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Vereda's own tasks")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Runs every test there is, installing what it lacks.
+    Test,
+    /// Compiles the core for the browser (wasm32-unknown-unknown).
+    Wasm(wasm::Arguments),
+    /// Checks every dependency's licence and source against deny.toml, without the network.
+    Licences,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().task {
+        Task::Test => test::run(),
+        Task::Wasm(arguments) => wasm::run(&arguments),
+        Task::Licences => licences::run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
