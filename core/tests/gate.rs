@@ -2,10 +2,10 @@
 
 mod gate_support;
 
-use automerge::{Automerge, Change};
+use automerge::{Automerge, Change, SaveOptions};
 use gate_support::{honest, last_sequences, max_ops};
 use proptest::prelude::*;
-use vereda_core::document::gate::{ChangeContext, admit_change};
+use vereda_core::document::gate::{AdmittedDocument, ChangeContext, admit_change, admit_document};
 
 fn nothing_known(_: &[u8; 32]) -> Option<u64> {
     None
@@ -49,11 +49,61 @@ fn admit_history(document: &mut Automerge) {
     }
 }
 
+/// Checks what the gate read of a saved document against what Automerge says.
+fn assert_read_rightly(admitted: &AdmittedDocument, document: &Automerge) {
+    let changes = document.get_changes(&[]);
+    let mut heads: Vec<[u8; 32]> = document.get_heads().iter().map(|hash| hash.0).collect();
+    let mut read = admitted.heads.clone();
+    heads.sort_unstable();
+    read.sort_unstable();
+    assert_eq!(read, heads);
+    assert_eq!(admitted.changes, changes.len() as u64);
+    assert_eq!(
+        admitted.operations,
+        changes.iter().map(|change| change.len() as u64).sum::<u64>()
+    );
+    assert_eq!(
+        admitted.max_op,
+        changes.iter().map(Change::max_op).max().unwrap_or(0)
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn what_automerge_writes_is_admitted_and_read_as_automerge_reads_it(steps in honest::steps()) {
         admit_history(&mut honest::document(&steps));
+    }
+
+    #[test]
+    fn what_automerge_saves_is_admitted_and_read_as_automerge_reads_it(steps in honest::steps()) {
+        let document = honest::document(&steps);
+        let saved = document.save();
+        let plain = document.save_with_options(SaveOptions { deflate: false, retain_orphans: false });
+        for bytes in [saved, plain] {
+            let admitted = admit_document(&bytes).expect("an honest document");
+            assert_read_rightly(&admitted, &document);
+            assert!(admitted.appended.is_empty());
+        }
+    }
+
+    #[test]
+    fn changes_behind_a_saved_document_are_admitted(steps in honest::steps(), more in honest::steps()) {
+        let mut devices = honest::Devices::new();
+        devices.work(&steps);
+        let before = devices.merged();
+        devices.work(&more);
+        let after = devices.merged();
+        let mut bytes = before.save();
+        let mut alone = Vec::new();
+        for change in after.get_changes(&before.get_heads()) {
+            bytes.extend_from_slice(&change.clone().bytes());
+        }
+        for change in after.get_changes(&[]) {
+            alone.extend_from_slice(change.raw_bytes());
+        }
+        assert_read_rightly(&admit_document(&bytes).expect("honest"), &after);
+        assert_read_rightly(&admit_document(&alone).expect("honest"), &after);
     }
 }

@@ -184,48 +184,61 @@ impl Device {
     }
 }
 
-fn devices() -> Vec<Device> {
-    let mut genesis = AutoCommit::new().with_actor(ActorId::from(vec![0_u8; 16]));
-    let text = genesis.put_object(ROOT, "text", ObjType::Text).expect("text");
-    let list = genesis.put_object(ROOT, "list", ObjType::List).expect("list");
-    genesis.commit_with(CommitOptions::default().with_time(0));
-    (0..DEVICES)
-        .map(|device| {
-            let actor = ActorId::from(vec![u8::try_from(device).expect("few") * 37 + 5; 16]);
+/// Devices that started from one genesis.
+pub(crate) struct Devices(Vec<Device>);
+
+impl Devices {
+    pub(crate) fn new() -> Self {
+        let mut genesis = AutoCommit::new().with_actor(ActorId::from(vec![0_u8; 16]));
+        let text = genesis.put_object(ROOT, "text", ObjType::Text).expect("text");
+        let list = genesis.put_object(ROOT, "list", ObjType::List).expect("list");
+        genesis.commit_with(CommitOptions::default().with_time(0));
+        let device = |number: usize| {
+            let actor = ActorId::from(vec![u8::try_from(number * 37 + 5).expect("few"); 16]);
             let document = genesis.fork().with_actor(actor);
             Device {
                 document,
                 text: text.clone(),
                 list: list.clone(),
             }
-        })
-        .collect()
-}
+        };
+        Self((0..DEVICES).map(device).collect())
+    }
 
-/// What all devices hold after `steps`, merged.
-pub(crate) fn document(steps: &[Step]) -> Automerge {
-    let mut devices = devices();
-    for step in steps {
-        match step {
-            Step::Merge { from, into } => {
-                let mut other = devices[*from].document.fork();
-                devices[*into].document.merge(&mut other).expect("merge");
+    pub(crate) fn work(&mut self, steps: &[Step]) {
+        for step in steps {
+            match step {
+                Step::Merge { from, into } => {
+                    let mut other = self.0[*from].document.fork();
+                    self.0[*into].document.merge(&mut other).expect("merge");
+                }
+                Step::Put { device, .. }
+                | Step::Entry { device, .. }
+                | Step::EditText { device, .. }
+                | Step::Insert { device, .. }
+                | Step::Overwrite { device, .. }
+                | Step::DeleteItem { device, .. }
+                | Step::Count { device, .. }
+                | Step::Remove { device, .. }
+                | Step::Commit { device, .. }
+                | Step::CommitNothing { device } => self.0[*device].take(step),
             }
-            Step::Put { device, .. }
-            | Step::Entry { device, .. }
-            | Step::EditText { device, .. }
-            | Step::Insert { device, .. }
-            | Step::Overwrite { device, .. }
-            | Step::DeleteItem { device, .. }
-            | Step::Count { device, .. }
-            | Step::Remove { device, .. }
-            | Step::Commit { device, .. }
-            | Step::CommitNothing { device } => devices[*device].take(step),
         }
     }
-    let mut first = devices.remove(0);
-    for mut other in devices {
-        first.document.merge(&mut other.document).expect("merge");
+
+    /// What all devices hold together.
+    pub(crate) fn merged(&mut self) -> Automerge {
+        let mut all = self.0[0].document.fork();
+        for device in &mut self.0[1..] {
+            all.merge(&mut device.document).expect("merge");
+        }
+        all.document().clone()
     }
-    first.document.document().clone()
+}
+
+/// What all devices hold after `steps`.
+pub(crate) fn document(steps: &[Step]) -> Automerge {
+    let mut devices = Devices::new();
+    devices.work(steps);
+    devices.merged()
 }

@@ -16,17 +16,30 @@ const LIMITS: OperationLimits = OperationLimits {
     key_bytes_max: CHANGE_KEY_BYTES_MAX,
 };
 
-/// Admits the change in `chunk`; without a context only its own form is judged.
-pub(super) fn admit(
+/// A change judged by its form, and how long its content is once inflated.
+pub(super) struct Inspected {
+    pub(super) change: AdmittedChange,
+    pub(super) content_bytes: usize,
+}
+
+/// Admits the change in `chunk` into the document that `context` knows.
+pub(super) fn admit(chunk: &Chunk<'_>, context: &ChangeContext<'_>) -> Result<AdmittedChange, GateRefusal> {
+    read(chunk, |header, hash| header.judge(hash, context)).map(|inspected| inspected.change)
+}
+
+/// Judges only the form of the change in `chunk`.
+pub(super) fn inspect(chunk: &Chunk<'_>) -> Result<Inspected, GateRefusal> {
+    read(chunk, |_, _| Ok(()))
+}
+
+fn read(
     chunk: &Chunk<'_>,
-    context: Option<&ChangeContext<'_>>,
-) -> Result<AdmittedChange, GateRefusal> {
+    judge_header: impl FnOnce(&Header<'_>, &ChangeHash) -> Result<(), GateRefusal>,
+) -> Result<Inspected, GateRefusal> {
     let (content, hash) = chunk.change_content()?;
     let mut reader = Reader::new(&content);
     let header = Header::read(&mut reader)?;
-    if let Some(context) = context {
-        header.judge(&hash, context)?;
-    }
+    judge_header(&header, &hash)?;
     let list = ColumnList::read(&mut reader, &OperationColumns::OF_CHANGE)?;
     list.require_plain()?;
     let data = list.read_data(&mut reader, &mut 0)?;
@@ -36,17 +49,21 @@ pub(super) fn admit(
     }
     let columns = OperationColumns::of_change(&data);
     let operations = columns.tally(LIMITS)?;
-    if operations > 0 && header.start_op + operations - 1 > OPERATION_COUNTER_MAX {
+    if header.start_op + operations - 1 > OPERATION_COUNTER_MAX {
         return Err(GateRefusal::TooManyOperations);
     }
     Operations::new(&header, operations).judge(&columns)?;
-    Ok(AdmittedChange {
+    let change = AdmittedChange {
         hash,
         actor: header.actor.to_vec(),
         seq: header.sequence,
         start_op: header.start_op,
         operations,
         dependencies: header.dependencies,
+    };
+    Ok(Inspected {
+        change,
+        content_bytes: content.len(),
     })
 }
 
@@ -115,7 +132,7 @@ impl<'a> Header<'a> {
 }
 
 /// Reads hashes, all different.
-fn read_hashes(reader: &mut Reader<'_>) -> Result<Vec<ChangeHash>, GateRefusal> {
+pub(super) fn read_hashes(reader: &mut Reader<'_>) -> Result<Vec<ChangeHash>, GateRefusal> {
     let count = reader.length()?;
     if count > DEPENDENCIES_MAX {
         return Err(GateRefusal::TooManyDependencies);

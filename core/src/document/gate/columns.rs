@@ -37,7 +37,6 @@ pub(super) mod specification {
     pub(in super::super) const DEPENDENCY_COUNT: u32 = 0x40;
     pub(in super::super) const DEPENDENCY_INDEX: u32 = 0x43;
     pub(in super::super) const EXTRA_METADATA: u32 = 0x56;
-    pub(in super::super) const EXTRA: u32 = 0x57;
 }
 
 const DEFLATED: u32 = 0x08;

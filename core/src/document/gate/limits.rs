@@ -41,7 +41,10 @@ pub const DOCUMENT_COLUMN_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const DOCUMENT_OPERATIONS_MAX: u64 = 1_000_000;
 
 /// Deletions and overwritings a document remembers, each once for every operation it ended.
-pub const DOCUMENT_SUCCESSORS_MAX: u64 = 4 * DOCUMENT_OPERATIONS_MAX;
+pub const DOCUMENT_SUCCESSORS_MAX: u64 = 2 * DOCUMENT_OPERATIONS_MAX;
+
+/// Bytes of all keys of a document once their runs are expanded.
+pub const DOCUMENT_KEY_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Changes of a document.
 pub const DOCUMENT_CHANGES_MAX: u64 = 100_000;

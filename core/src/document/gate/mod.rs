@@ -19,6 +19,8 @@
 mod change;
 mod chunk;
 mod columns;
+mod document;
+mod history;
 mod inflate;
 pub mod limits;
 mod operation;
@@ -78,12 +80,29 @@ impl std::fmt::Debug for AdmittedChange {
     }
 }
 
+/// A saved document that may be given to Automerge.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AdmittedDocument {
+    /// The changes that no other depends on.
+    pub heads: Vec<ChangeHash>,
+    /// How many changes there are.
+    pub changes: u64,
+    /// How many operations the changes hold, deletions included.
+    pub operations: u64,
+    /// The highest operation counter.
+    pub max_op: u64,
+    /// Bytes of the document chunk's columns once inflated.
+    pub column_bytes: usize,
+    /// The changes behind the document chunk, in their order.
+    pub appended: Vec<AdmittedChange>,
+}
+
 /// Admits one change chunk (plain or deflated) into a document.
 ///
 /// # Errors
 /// A [`GateRefusal`]; among them `AlreadyKnown` for a change the document holds, which is no offence.
 pub fn admit_change(bytes: &[u8], context: &ChangeContext<'_>) -> Result<AdmittedChange, GateRefusal> {
-    change::admit(&change_chunk(bytes)?, Some(context))
+    change::admit(&change_chunk(bytes)?, context)
 }
 
 /// Reads one change chunk and judges its form alone: everything [`admit_change`] refuses without a look at the
@@ -92,7 +111,21 @@ pub fn admit_change(bytes: &[u8], context: &ChangeContext<'_>) -> Result<Admitte
 /// # Errors
 /// A [`GateRefusal`].
 pub fn inspect_change(bytes: &[u8]) -> Result<AdmittedChange, GateRefusal> {
-    change::admit(&change_chunk(bytes)?, None)
+    change::inspect(&change_chunk(bytes)?).map(|inspected| inspected.change)
+}
+
+/// Admits a saved document: a document chunk, change chunks behind it, or change chunks alone.
+///
+/// Changes behind a document chunk may name any change in it, of which only the heads' hashes can be read: an
+/// orphan among them shows when the document is loaded.
+///
+/// # Errors
+/// A [`GateRefusal`].
+pub fn admit_document(bytes: &[u8]) -> Result<AdmittedDocument, GateRefusal> {
+    if bytes.len() > limits::DOCUMENT_BYTES_MAX {
+        return Err(GateRefusal::DocumentTooLarge);
+    }
+    document::admit(&split_chunks(bytes)?)
 }
 
 fn change_chunk(bytes: &[u8]) -> Result<Chunk<'_>, GateRefusal> {

@@ -16,6 +16,15 @@ pub(super) struct Identifier {
     pub(super) counter: u64,
 }
 
+impl Identifier {
+    pub(super) fn new(actor: u64, counter: u64) -> Result<Self, GateRefusal> {
+        match (usize::try_from(actor), counter) {
+            (Ok(actor), 1..) => Ok(Self { actor, counter }),
+            _ => Err(GateRefusal::InvalidReference),
+        }
+    }
+}
+
 /// What an operation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
@@ -39,10 +48,6 @@ impl Action {
             6 | 7 => Err(GateRefusal::UnsupportedOperation),
             _ => Err(GateRefusal::Malformed("an action is unknown")),
         }
-    }
-
-    pub(super) fn makes_object(self) -> bool {
-        matches!(self, Self::MakeMap | Self::MakeList | Self::MakeText)
     }
 }
 
@@ -294,7 +299,7 @@ impl OperationRows<'_> {
     pub(super) fn next_operation(&mut self) -> Result<Operation, GateRefusal> {
         let object = match (self.object_actor.next_row()?, self.object_counter.next_row()?) {
             (None, None) => None,
-            (Some(actor), Some(counter)) => Some(identifier(actor, counter)?),
+            (Some(actor), Some(counter)) => Some(Identifier::new(actor, counter)?),
             _ => return Err(GateRefusal::Malformed("an object is named by half")),
         };
         let key = self.next_key()?;
@@ -328,7 +333,7 @@ impl OperationRows<'_> {
     }
 
     pub(super) fn next_link(&mut self) -> Result<Identifier, GateRefusal> {
-        identifier(self.link_actor.next_value()?, self.link_counter.next_unsigned()?)
+        Identifier::new(self.link_actor.next_value()?, self.link_counter.next_unsigned()?)
     }
 
     fn next_key(&mut self) -> Result<Key, GateRefusal> {
@@ -343,7 +348,7 @@ impl OperationRows<'_> {
             (None, Some(actor), Some(counter)) => {
                 let counter =
                     u64::try_from(counter).map_err(|_| GateRefusal::Malformed("a counter is negative"))?;
-                Ok(Key::Element(identifier(actor, counter)?))
+                Ok(Key::Element(Identifier::new(actor, counter)?))
             }
             _ => Err(GateRefusal::Malformed("a key is named by half")),
         }
@@ -354,14 +359,6 @@ impl OperationRows<'_> {
         let length = usize::try_from(metadata >> 4).map_err(|_| GateRefusal::Truncated)?;
         let bytes = self.value.take(length)?;
         ValueKind::of(metadata & 0x0f, bytes)
-    }
-}
-
-fn identifier(actor: u64, counter: u64) -> Result<Identifier, GateRefusal> {
-    let actor = usize::try_from(actor).map_err(|_| GateRefusal::InvalidReference)?;
-    match counter {
-        0 => Err(GateRefusal::InvalidReference),
-        _ => Ok(Identifier { actor, counter }),
     }
 }
 
