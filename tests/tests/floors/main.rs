@@ -1,0 +1,72 @@
+//! The shape of the sources: floors, platform differences, clocks, unwraps, names.
+//!
+//! The compiler cannot refuse an import from a floor above; this reads the sources as tokens and does.
+
+mod architecture;
+mod checker;
+mod rules;
+mod source;
+mod table;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use crate::source::{SourceFile, read_tree};
+
+const NOTHING: [&str; 0] = [];
+
+fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn core() -> Vec<SourceFile> {
+    read_tree(&repository().join("core/src"))
+}
+
+/// The library's and the server's own sources.
+fn shipped() -> Vec<SourceFile> {
+    ["core/src", "core/fhir/src", "server/src"]
+        .iter()
+        .flat_map(|folder| read_tree(&repository().join(folder)))
+        .collect()
+}
+
+#[test]
+fn a_floor_uses_only_floors_below_it() {
+    assert_eq!(rules::upward_imports(&core()), NOTHING);
+}
+
+#[test]
+fn only_platform_differs_between_targets() {
+    assert_eq!(rules::platform_differences(&core()), NOTHING);
+}
+
+#[test]
+fn only_platform_reads_a_clock() {
+    assert_eq!(rules::clocks(&core()), NOTHING);
+}
+
+#[test]
+fn nothing_shipped_unwraps_without_a_word() {
+    assert_eq!(rules::bare_unwraps(&shipped()), NOTHING);
+}
+
+#[test]
+fn every_file_is_named_after_a_concept() {
+    assert_eq!(rules::empty_names(&shipped()), NOTHING);
+}
+
+#[test]
+fn the_architecture_page_draws_the_floors_that_exist() {
+    let Ok(page) = std::fs::read_to_string(repository().join("ARCHITECTURE.md")) else {
+        return;
+    };
+    let files = core();
+    let existing: BTreeSet<&str> = files.iter().filter_map(SourceFile::top_module).collect();
+    let existing: Vec<&str> = existing.into_iter().collect();
+    let rows = architecture::rows(&page);
+    assert_eq!(
+        architecture::disagreements(&rows, &existing, table::floor_of),
+        NOTHING
+    );
+}
