@@ -1,3 +1,21 @@
 //! Clinical documents as Automerge data: their schema, their projection, and the gate before them.
+//!
+//! An intent becomes operations ([`operations`]), the same on every machine; operations become one change of a
+//! [`LoadedDocument`]; what the change touched is read back as plain values ([`EntryState`], [`ChartState`]) for
+//! the tables. Nothing above this floor sees a CRDT.
 
+mod error;
 pub mod gate;
+mod genesis;
+mod key;
+mod loaded;
+mod operation;
+mod state;
+mod touched;
+
+pub use error::DocumentError;
+pub use key::{DocumentKey, DocumentKind};
+pub use loaded::{AppliedChange, ChangeId, LoadedDocument};
+pub use operation::{ChartValue, DocumentOperations, Operation, operations};
+pub use state::{ChartState, DraftState, EntryState, draft_digest};
+pub use touched::Touched;

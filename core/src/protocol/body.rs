@@ -33,7 +33,9 @@ impl Encoding {
     /// The encoding a `Content-Type` or `Accept` names; parameters are ignored.
     pub fn of_media_type(value: &str) -> Option<Self> {
         let value = value.split([';', ',']).next().unwrap_or_default().trim();
-        [Self::Vereda, Self::Json].into_iter().find(|encoding| encoding.media_type().eq_ignore_ascii_case(value))
+        [Self::Vereda, Self::Json]
+            .into_iter()
+            .find(|encoding| encoding.media_type().eq_ignore_ascii_case(value))
     }
 }
 

@@ -14,7 +14,10 @@ pub struct Frozen<T> {
 impl<T: Serialize + DeserializeOwned> Frozen<T> {
     /// Freezes a value.
     pub fn new(value: T) -> Self {
-        Self { bytes: codec::encode(&value), value: Some(value) }
+        Self {
+            bytes: codec::encode(&value),
+            value: Some(value),
+        }
     }
 
     /// Takes bytes as they came.

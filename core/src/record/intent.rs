@@ -123,8 +123,13 @@ pub enum Intent {
     Move {
         /// The entry to retract.
         entry: EntryId,
+        /// Its chapter.
+        chapter: (i32, u32),
         /// The right patient.
         to: PatientId,
+        /// The part of the year's chapter the copy goes to.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        to_part: u32,
         /// Why.
         reason: Sensitive<String>,
         /// The content as it stood.
@@ -143,4 +148,23 @@ pub enum Intent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         entry: Option<Box<NewEntry>>,
     },
+    /// Rows that many records name: practitioners, organisations (imports).
+    AddReference {
+        /// The rows.
+        rows: Vec<ReferenceRow>,
+    },
+}
+
+/// A row many records name.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ReferenceRow {
+    /// `practitioner` or `organization`; open.
+    pub kind: String,
+    /// Derived from the source's id (UUIDv5).
+    pub id: uuid::Uuid,
+    /// The name shown.
+    pub name: Sensitive<String>,
+    /// What else is known: canonical JSON.
+    #[serde(default, skip_serializing_if = "sensitive_is_empty")]
+    pub details: Sensitive<String>,
 }

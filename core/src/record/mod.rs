@@ -12,7 +12,7 @@ mod write;
 pub use chart::{ChartField, ChartFields, ChartKind};
 pub use entry::{EntryHeader, Marks, NewEntry, Origin, Relation};
 pub use identifier::{Identifier, IdentifierSystem};
-pub use intent::{BodyEdit, DraftEdit, Intent, TextEdit};
+pub use intent::{BodyEdit, DraftEdit, Intent, ReferenceRow, TextEdit};
 pub use kind::{Kind, KindDefinition, KindRegistry};
 pub use patient::{Contact, FieldChange, PatientField, PatientRecord, PatientValue};
 pub use stream::{Compartment, Stream};

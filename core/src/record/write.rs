@@ -78,7 +78,9 @@ impl Write {
     /// The class it is sent in.
     pub fn class(&self) -> Class {
         match self.intent {
-            Intent::Register { .. } | Intent::EditRecord { .. } => Class::Registration,
+            Intent::Register { .. } | Intent::EditRecord { .. } | Intent::AddReference { .. } => {
+                Class::Registration
+            }
             _ => Class::Note,
         }
     }

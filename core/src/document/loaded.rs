@@ -1,0 +1,459 @@
+//! A document in memory: changes are made or taken in, and what they touched is read back.
+
+use super::genesis::{Maps, genesis, genesis_hash};
+use super::operation::{ChartValue, Operation};
+use super::state::{self, ChartState, DraftState, EntryState};
+use super::{DocumentError, Touched, gate};
+use crate::id::{ChartItemId, EntryId, WriteId};
+use crate::record::EntryHeader;
+use crate::redact::Sensitive;
+use automerge::transaction::{CommitOptions, Transactable, Transaction};
+use automerge::{ActorId, Automerge, Change, ChangeHash, ObjType, ReadDoc, ScalarValue, Value};
+
+/// A change's hash.
+pub type ChangeId = [u8; 32];
+
+/// A change that was made or taken in.
+#[derive(Clone, PartialEq, Debug)]
+pub struct AppliedChange {
+    /// Its hash.
+    pub hash: ChangeId,
+    /// What it builds on: the heads its author saw.
+    pub dependencies: Vec<ChangeId>,
+    /// Its bytes, as Automerge writes them.
+    pub bytes: Vec<u8>,
+    /// What it touched.
+    pub touched: Touched,
+}
+
+/// A document in memory.
+pub struct LoadedDocument {
+    document: Automerge,
+    maps: &'static Maps,
+    heads: Vec<ChangeId>,
+    /// The document as a writer saw it who did not have everything that is here: kept while their writes come.
+    branch: Option<Box<LoadedDocument>>,
+    bytes: usize,
+}
+
+impl std::fmt::Debug for LoadedDocument {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LoadedDocument")
+            .field("heads", &self.heads.len())
+            .field("bytes", &self.bytes)
+            .finish()
+    }
+}
+
+impl Default for LoadedDocument {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl LoadedDocument {
+    /// A document that holds the genesis change alone.
+    pub fn new() -> Self {
+        let (document, maps) = genesis();
+        Self {
+            document: document.clone(),
+            maps,
+            heads: vec![genesis_hash().0],
+            branch: None,
+            bytes: 0,
+        }
+    }
+
+    /// The hash every document starts from.
+    pub fn genesis_hash() -> ChangeId {
+        genesis_hash().0
+    }
+
+    /// Opens our own stored chunks: saved documents and changes, in any order. They passed the gate when they
+    /// came.
+    pub fn load<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, DocumentError> {
+        let mut loaded = Self::new();
+        let mut joined = Vec::new();
+        for chunk in chunks {
+            joined.extend_from_slice(chunk);
+        }
+        loaded.bytes = joined.len();
+        if !joined.is_empty() {
+            loaded.document.load_incremental(&joined)?;
+        }
+        loaded.refresh();
+        if loaded.document.get_missing_deps(&[]).is_empty() {
+            Ok(loaded)
+        } else {
+            Err(DocumentError::MissingDependency)
+        }
+    }
+
+    /// Takes in a document from outside: gate first. Returns what it touched.
+    pub fn merge_saved(&mut self, saved: &[u8]) -> Result<Touched, DocumentError> {
+        gate::admit_document(saved)?;
+        let before = self.document.get_heads();
+        let mut other = Automerge::load(saved)?;
+        if other.get_change_by_hash(&genesis_hash()).is_none() {
+            return Err(DocumentError::NotPermitted("another genesis"));
+        }
+        self.document.merge(&mut other)?;
+        self.bytes += saved.len();
+        self.branch = None;
+        self.refresh();
+        let after = self.document.get_heads();
+        Ok(Touched::by_patches(&self.document.diff(&before, &after)))
+    }
+
+    /// The heads, sorted.
+    pub fn heads(&self) -> &[ChangeId] {
+        &self.heads
+    }
+
+    /// Whether the document holds a change.
+    pub fn contains(&self, hash: &ChangeId) -> bool {
+        self.document.get_change_by_hash(&ChangeHash(*hash)).is_some()
+    }
+
+    /// An estimate of its size: the bytes it was loaded from and the changes since.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Final entries and drafts in it.
+    pub fn entry_count(&self) -> usize {
+        self.document.length(&self.maps.entries) + self.document.length(&self.maps.drafts)
+    }
+
+    /// The whole document in one chunk.
+    pub fn save(&self) -> Vec<u8> {
+        self.document.save()
+    }
+
+    /// Makes one change from operations as `actor`, on top of `dependencies` (the heads when `None`).
+    /// The same operations, actor and dependencies give the same bytes everywhere.
+    pub fn apply(
+        &mut self,
+        operations: &[Operation],
+        actor: &[u8; 16],
+        dependencies: Option<&[ChangeId]>,
+    ) -> Result<AppliedChange, DocumentError> {
+        match dependencies {
+            Some(dependencies) if !same_heads(dependencies, &self.heads) => {
+                let mut applied = self.branch_at(dependencies)?.apply(operations, actor, None)?;
+                let change =
+                    Change::from_bytes(applied.bytes.clone()).map_err(|_| DocumentError::Automerge)?;
+                self.take(change)?;
+                applied.dependencies = dependencies.to_vec();
+                Ok(applied)
+            }
+            _ => self.make(operations, actor),
+        }
+    }
+
+    /// Takes in the bytes of a change made elsewhere. It passes the gate for `actor` first.
+    pub fn apply_raw(&mut self, bytes: &[u8], actor: &[u8; 16]) -> Result<AppliedChange, DocumentError> {
+        let known = |hash: &[u8; 32]| {
+            self.document
+                .get_change_by_hash(&ChangeHash(*hash))
+                .map(|c| c.max_op())
+        };
+        let last_seq = |actor: &[u8]| self.last_seq(actor);
+        let context = gate::ChangeContext {
+            actor: Some(actor),
+            dependency: &known,
+            last_seq: &last_seq,
+        };
+        let admitted = gate::admit_change(bytes, &context)?;
+        let before = self.document.get_heads();
+        let change = Change::from_bytes(bytes.to_vec()).map_err(|_| DocumentError::Automerge)?;
+        self.take(change)?;
+        let after = self.document.get_heads();
+        Ok(AppliedChange {
+            hash: admitted.hash,
+            dependencies: admitted.dependencies,
+            bytes: bytes.to_vec(),
+            touched: Touched::by_patches(&self.document.diff(&before, &after)),
+        })
+    }
+
+    /// How many changes of `actor` the document holds.
+    pub fn last_seq(&self, actor: &[u8]) -> u64 {
+        let actor = ActorId::from(actor);
+        self.document
+            .get_changes(&[])
+            .iter()
+            .filter(|change| change.actor_id() == &actor)
+            .map(|change| change.seq())
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Everything in it.
+    pub fn everything(&self) -> Touched {
+        let mut touched = Touched::default();
+        let maps = [
+            ("entries", &self.maps.entries),
+            ("drafts", &self.maps.drafts),
+            ("marks", &self.maps.marks),
+            ("chart", &self.maps.chart),
+        ];
+        for (name, map) in maps {
+            for key in self.document.keys(map) {
+                touched.insert(name, &key);
+            }
+        }
+        touched
+    }
+
+    /// An entry as it stands.
+    pub fn entry(&self, entry: &EntryId) -> EntryState {
+        let key = state::entry_key(entry);
+        let mut found = EntryState {
+            draft: self.draft(entry),
+            ..Default::default()
+        };
+        for bytes in self.scalars(&self.maps.entries, &key) {
+            // A header of a newer version that this one cannot read stays in the document and is passed on.
+            if let Ok(header) = crate::protocol::decode::<EntryHeader>(&bytes) {
+                found.headers.insert(header.write, header);
+            }
+        }
+        found.dismissed = self
+            .scalars(&self.maps.marks, &format!("{key}/dismissed"))
+            .iter()
+            .filter_map(|bytes| bytes.as_slice().try_into().ok())
+            .collect();
+        found.chosen = self
+            .scalars(&self.maps.marks, &format!("{key}/chosen"))
+            .iter()
+            .filter_map(|bytes| WriteId::from_slice(bytes))
+            .collect();
+        found
+    }
+
+    /// A draft as it stands.
+    pub fn draft(&self, draft: &EntryId) -> Option<DraftState> {
+        let (_, map) = self
+            .document
+            .get(&self.maps.drafts, state::entry_key(draft))
+            .ok()
+            .flatten()?;
+        let opening = state::read_opening(self.scalars(&map, "opened").first()?)?;
+        let (_, text) = self.document.get(&map, "text").ok().flatten()?;
+        let bodies = self.document.get_all(&map, "body").unwrap_or_default();
+        let mut body: Vec<Option<Sensitive<String>>> = bodies
+            .iter()
+            .rev()
+            .map(|(value, _)| value.as_str().map(|text| Sensitive(text.to_owned())))
+            .collect();
+        body.dedup();
+        let mut occurred_at: Vec<_> = self
+            .scalars(&map, "occurred")
+            .iter()
+            .filter_map(|bytes| crate::protocol::decode(bytes).ok())
+            .collect();
+        occurred_at.dedup();
+        Some(DraftState {
+            kind: opening.kind,
+            author: opening.author,
+            recorded_at: opening.recorded_at,
+            occurred_at,
+            text: Sensitive(self.document.text(&text).ok()?),
+            body,
+        })
+    }
+
+    /// A chart item as it stands.
+    pub fn chart_item(&self, item: &ChartItemId) -> ChartState {
+        let prefix = format!("{}/", item.0.simple());
+        let mut found = ChartState::default();
+        let end = format!("{}0", item.0.simple()); // '0' follows '/' in ASCII
+        for entry in self.document.map_range(&self.maps.chart, prefix.clone()..end) {
+            let key = entry.key.to_string();
+            let mut values: Vec<ChartValue> = Vec::new();
+            for bytes in self.scalars(&self.maps.chart, &key) {
+                if let Ok(value) = crate::protocol::decode::<ChartValue>(&bytes)
+                    && !values.iter().any(|known| known.value == value.value)
+                {
+                    values.push(value);
+                }
+            }
+            found.fields.insert(key[prefix.len()..].to_owned(), values);
+        }
+        found
+    }
+
+    /// The values at a key, Automerge's winner first.
+    fn scalars(&self, map: &automerge::ObjId, key: &str) -> Vec<Vec<u8>> {
+        let all = self.document.get_all(map, key).unwrap_or_default();
+        all.into_iter()
+            .rev()
+            .filter_map(|(value, _)| match value {
+                Value::Scalar(scalar) => match scalar.into_owned() {
+                    ScalarValue::Bytes(bytes) => Some(bytes),
+                    _ => None,
+                },
+                Value::Object(_) => None,
+            })
+            .collect()
+    }
+
+    fn make(&mut self, operations: &[Operation], actor: &[u8; 16]) -> Result<AppliedChange, DocumentError> {
+        self.document.set_actor(ActorId::from(actor.as_slice()));
+        let dependencies = std::mem::take(&mut self.heads);
+        let made = self.make_change(operations);
+        self.refresh();
+        let change = made?;
+        self.bytes += change.raw_bytes().len();
+        self.branch = None;
+        Ok(AppliedChange {
+            hash: change.hash().0,
+            dependencies,
+            bytes: change.raw_bytes().to_vec(),
+            touched: Touched::by_operations(operations),
+        })
+    }
+
+    fn make_change(&mut self, operations: &[Operation]) -> Result<Change, DocumentError> {
+        let maps = self.maps;
+        let mut transaction = self.document.transaction();
+        for operation in operations {
+            // Dropping the transaction on the way out rolls it back.
+            perform(&mut transaction, maps, operation)?;
+        }
+        let (hash, _) = transaction.commit_with(CommitOptions::default().with_time(0));
+        let hash = hash.ok_or(DocumentError::Empty)?;
+        self.document
+            .get_change_by_hash(&hash)
+            .ok_or(DocumentError::Automerge)
+    }
+
+    fn take(&mut self, change: Change) -> Result<(), DocumentError> {
+        self.bytes += change.raw_bytes().len();
+        self.document.apply_changes([change])?;
+        self.refresh();
+        Ok(())
+    }
+
+    /// The document as it was at `dependencies`; the last branch is kept, because writes of one author come in runs.
+    fn branch_at(&mut self, dependencies: &[ChangeId]) -> Result<&mut Self, DocumentError> {
+        let fits = self
+            .branch
+            .as_ref()
+            .is_some_and(|branch| same_heads(dependencies, &branch.heads));
+        if !fits {
+            if !dependencies.iter().all(|hash| self.contains(hash)) {
+                return Err(DocumentError::MissingDependency);
+            }
+            let hashes: Vec<ChangeHash> = dependencies.iter().map(|hash| ChangeHash(*hash)).collect();
+            let document = self.document.fork_at(&hashes)?;
+            let mut branch = Self {
+                document,
+                maps: self.maps,
+                heads: Vec::new(),
+                branch: None,
+                bytes: self.bytes,
+            };
+            branch.refresh();
+            self.branch = Some(Box::new(branch));
+        }
+        self.branch.as_deref_mut().ok_or(DocumentError::Automerge)
+    }
+
+    fn refresh(&mut self) {
+        self.heads = self.document.get_heads().into_iter().map(|hash| hash.0).collect();
+        self.heads.sort_unstable();
+    }
+}
+
+fn same_heads(some: &[ChangeId], sorted: &[ChangeId]) -> bool {
+    some.len() == sorted.len() && some.iter().all(|hash| sorted.binary_search(hash).is_ok())
+}
+
+/// Carries out one operation. It refuses what no honest write does, which is the whole of the server's policy on
+/// documents: a new key, a draft that is there, a mark, a chart field.
+fn perform(
+    transaction: &mut Transaction<'_>,
+    maps: &Maps,
+    operation: &Operation,
+) -> Result<(), DocumentError> {
+    match operation {
+        Operation::PutHeader { entry, header } => {
+            let key = state::entry_key(entry);
+            // An id that derives from a source (UUIDv5) may be imported twice; any other is written once,
+            // or was a draft that two people finalize.
+            if entry.0.get_version_num() != 5
+                && transaction.get(&maps.entries, key.as_str())?.is_some()
+                && transaction.get(&maps.drafts, key.as_str())?.is_none()
+            {
+                return Err(DocumentError::NotPermitted("the entry is already there"));
+            }
+            transaction.put(&maps.entries, key, ScalarValue::Bytes(header.clone()))?;
+        }
+        Operation::OpenDraft {
+            draft,
+            opening,
+            text,
+            body,
+            occurred_at,
+        } => {
+            let key = state::entry_key(draft);
+            if transaction.get(&maps.drafts, key.as_str())?.is_some() {
+                return Err(DocumentError::NotPermitted("the draft is already open"));
+            }
+            let map = transaction.put_object(&maps.drafts, key, ObjType::Map)?;
+            transaction.put(&map, "opened", ScalarValue::Bytes(opening.clone()))?;
+            transaction.put(&map, "occurred", ScalarValue::Bytes(occurred_at.clone()))?;
+            if let Some(body) = body {
+                transaction.put(&map, "body", body.0.as_str())?;
+            }
+            let object = transaction.put_object(&map, "text", ObjType::Text)?;
+            transaction.splice_text(&object, 0, 0, text)?;
+        }
+        Operation::EditDraft {
+            draft,
+            text,
+            body,
+            occurred_at,
+        } => {
+            let missing = DocumentError::NotPermitted("the draft is not there");
+            let Some((_, map)) = transaction.get(&maps.drafts, state::entry_key(draft))? else {
+                return Err(missing);
+            };
+            let Some((_, object)) = transaction.get(&map, "text")? else {
+                return Err(missing);
+            };
+            for edit in text {
+                let length = transaction.length(&object);
+                let (at, delete) = (edit.at as usize, edit.delete as usize);
+                if at.saturating_add(delete) > length {
+                    return Err(DocumentError::NotPermitted(
+                        "the edit lies outside the draft's text",
+                    ));
+                }
+                transaction.splice_text(&object, at, delete as isize, &edit.insert)?;
+            }
+            match body {
+                Some(Some(body)) => transaction.put(&map, "body", body.0.as_str())?,
+                Some(None) => transaction.put(&map, "body", ScalarValue::Null)?,
+                None => {}
+            }
+            if let Some(occurred_at) = occurred_at {
+                transaction.put(&map, "occurred", ScalarValue::Bytes(occurred_at.clone()))?;
+            }
+        }
+        Operation::PutMark { entry, name, value } => {
+            let key = format!("{}/{name}", state::entry_key(entry));
+            transaction.put(&maps.marks, key, ScalarValue::Bytes(value.clone()))?;
+        }
+        Operation::PutChart { item, field, value } => {
+            transaction.put(
+                &maps.chart,
+                state::chart_key(item, field),
+                ScalarValue::Bytes(value.clone()),
+            )?;
+        }
+    }
+    Ok(())
+}
