@@ -1,7 +1,8 @@
 //! `cargo xtask licences`: what the project depends on is allowed by deny.toml.
 //!
-//! Where the program cargo-deny is installed, it decides. Building it takes longer than all our tests, so elsewhere
-//! the three checks that need no network are done here, by the same file: licences, banned crates, sources.
+//! Where the program cargo-deny is installed, it decides. Building it takes minutes of every fresh machine, so
+//! elsewhere the three checks that need no network are done here, by the same file: licences, banned crates,
+//! sources.
 
 use std::collections::BTreeSet;
 
