@@ -9,7 +9,7 @@ use crate::process;
 
 /// A program from outside the workspace, and the Debian packages that bring it.
 pub(crate) struct Tool {
-    /// Its name on the search path, or its absolute path where another of that name would not do.
+    /// Its name on the search path, or the absolute path of a file where a name would not do.
     program: &'static str,
     packages: &'static [&'static str],
 }
@@ -60,12 +60,8 @@ pub(crate) const FOR_WASM_BY_DEBIAN: &[Tool] = &[
         packages: &["cargo-web"],
     },
     Tool {
-        program: "/usr/src/rustc-web-src/library/std/Cargo.toml",
+        program: "/usr/lib/rustlib/src/rust/library/std/Cargo.toml",
         packages: &["rust-web-src"],
-    },
-    Tool {
-        program: "lld",
-        packages: &["lld"],
     },
 ];
 
