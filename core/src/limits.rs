@@ -62,3 +62,21 @@ pub const PAGE_ROWS: usize = 50;
 pub const PAGE_ROWS_MAX: usize = 500;
 /// Changes of one document kept apart before they are compacted into one chunk.
 pub const CHUNKS_BEFORE_COMPACTION: u64 = 64;
+/// Bytes of texts and bodies in one write: its change stays under what the gate admits.
+pub const WRITE_CONTENT_BYTES_MAX: usize = 224 * 1024;
+/// Writes one write may name as its predecessors.
+pub const WRITE_AFTER_MAX: usize = 500;
+/// Splices of one edit of a draft.
+pub const TEXT_EDITS_MAX: usize = 1_000;
+/// Characters of a kind's name.
+pub const KIND_CHARACTERS_MAX: usize = 128;
+/// Characters of a reason.
+pub const REASON_CHARACTERS_MAX: usize = 2_000;
+/// Characters of a patient's name.
+pub const NAME_CHARACTERS_MAX: usize = 512;
+/// Characters of an identifier, a contact or a chart field's name.
+pub const LINE_CHARACTERS_MAX: usize = 512;
+/// Characters of a chart field's value.
+pub const CHART_VALUE_CHARACTERS_MAX: usize = 4_096;
+/// Fields of a chart item, and identifiers or contacts of a patient.
+pub const FIELDS_MAX: usize = 64;

@@ -1,7 +1,11 @@
 //! An entry of a timeline: what an author asks for, and the header that is written once and never changes.
 
-use super::Kind;
+use super::kind::canonical_body;
+use super::text::{check_length, check_line, check_text};
+use super::{Kind, KindRegistry};
+use crate::error::{Code, SyncError};
 use crate::id::{EntryId, PatientId, UnitId, UserId};
+use crate::limits::LINE_CHARACTERS_MAX;
 use crate::redact::Sensitive;
 use crate::time::Zoned;
 use serde::{Deserialize, Serialize};
@@ -110,6 +114,96 @@ impl NewEntry {
     pub fn with_body(mut self, body: impl Into<String>) -> Self {
         self.body = Some(Sensitive(body.into()));
         self
+    }
+
+    /// The same entry, judged, with its body in canonical form. Fails with `kind_unknown`, `text_empty` (of a
+    /// retraction `reason_required`), `text_too_long`, `json_malformed`, `body_invalid`, `body_too_large`,
+    /// `not_a_date` or `field_invalid`. Whether its time lies in the future is the engine's to ask.
+    pub fn validated(mut self, registry: &KindRegistry) -> Result<Self, SyncError> {
+        self.check_all_but_body(registry)?;
+        if let Some(body) = &self.body {
+            self.body = Some(Sensitive(registry.validate_body(&self.kind, body)?));
+        }
+        Ok(self)
+    }
+
+    /// Judges an entry that somebody else has validated: its body must be canonical already.
+    pub fn check(&self, registry: &KindRegistry) -> Result<(), SyncError> {
+        self.check_all_but_body(registry)?;
+        self.body.as_ref().map_or(Ok(()), |body| {
+            same_body(&registry.validate_body(&self.kind, body)?, body)
+        })
+    }
+
+    /// Judges content that was accepted before, perhaps of a kind or a version not known here: whether it is
+    /// whole, not whether it fits its kind.
+    pub(super) fn check_as_it_stood(&self) -> Result<(), SyncError> {
+        self.check_all_but_body(&KindRegistry::standard().keeping_unknown())?;
+        self.body
+            .as_ref()
+            .map_or(Ok(()), |body| same_body(&canonical_body(body)?, body))
+    }
+
+    /// Bytes of what people wrote in it.
+    pub fn content_bytes(&self) -> usize {
+        self.text.len() + self.body.as_ref().map_or(0, |body| body.len())
+    }
+
+    fn check_all_but_body(&self, registry: &KindRegistry) -> Result<(), SyncError> {
+        registry.admit(&self.kind)?;
+        check_occurred_at(&self.occurred_at)?;
+        let empty = match self.relation {
+            Some(Relation::Retracts(_)) => Code::ReasonRequired,
+            _ => Code::TextEmpty,
+        };
+        check_text(&self.text, empty)?;
+        self.origin.as_ref().map_or(Ok(()), Origin::check)?;
+        match self.relation {
+            Some(Relation::Amends(other) | Relation::Retracts(other)) if self.id == Some(other) => {
+                let detail = "relation: an entry cannot amend or retract itself";
+                Err(SyncError::new(Code::FieldInvalid, detail))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Judges a time of occurrence: 1900-2200, with an offset RFC 3339 can write.
+pub(super) fn check_occurred_at(at: &Zoned) -> Result<(), SyncError> {
+    if at.is_date() && at.offset_minutes.unsigned_abs() < 24 * 60 {
+        return Ok(());
+    }
+    Err(SyncError::new(Code::NotADate, "occurred_at"))
+}
+
+pub(super) fn same_body(canonical: &str, body: &str) -> Result<(), SyncError> {
+    if canonical == body {
+        return Ok(());
+    }
+    Err(SyncError::new(
+        Code::BodyInvalid,
+        "at \"\": not in canonical form",
+    ))
+}
+
+impl Origin {
+    /// Judges lengths.
+    pub(super) fn check(&self) -> Result<(), SyncError> {
+        check_length(
+            &self.resource,
+            "origin.resource",
+            LINE_CHARACTERS_MAX,
+            Code::FieldInvalid,
+        )?;
+        check_length(
+            &self.digest,
+            "origin.digest",
+            LINE_CHARACTERS_MAX,
+            Code::FieldInvalid,
+        )?;
+        self.performer
+            .as_ref()
+            .map_or(Ok(()), |name| check_line(name, "origin.performer"))
     }
 }
 

@@ -1,4 +1,16 @@
 //! The registry of kinds: what an entry of each kind looks like.
+//!
+//! A kind is an open string. What this build or its app knows of one lies in a definition: a version, titles, a
+//! template that says a body in words, and the body's JSON Schema (2020-12; objects are open, units are UCUM).
+//! The definitions of this build are the JSON files beside this one; an app adds its own as `x-org.name`.
+
+mod definition;
+mod registry;
+mod template;
+
+pub use definition::KindDefinition;
+pub use registry::KindRegistry;
+pub(super) use registry::canonical_body;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,10 +31,14 @@ impl Kind {
     }
 }
 
-/// What the registry knows of a kind.
-#[derive(Clone, Debug)]
-pub struct KindDefinition;
+impl From<&str> for Kind {
+    fn from(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+}
 
-/// The kinds a build or an app knows.
-#[derive(Clone, Debug)]
-pub struct KindRegistry;
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}

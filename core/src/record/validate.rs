@@ -1,0 +1,211 @@
+//! The one judgement of a write, made by the device before it is saved and by the server before it is applied:
+//! what the one accepts, the other accepts.
+
+use super::entry::{check_occurred_at, same_body};
+use super::text::{check_length, check_reason};
+use super::{
+    Compartment, DraftEdit, FieldChange, Intent, Kind, KindRegistry, NewEntry, PatientRecord, Write,
+};
+use crate::error::{Code, SyncError};
+use crate::limits::{
+    TEXT_CHARACTERS_MAX, TEXT_EDITS_MAX, WRITE_AFTER_MAX, WRITE_CONTENT_BYTES_MAX, WRITE_ENTRIES_MAX,
+};
+use crate::redact::Sensitive;
+
+fn invalid(detail: impl Into<String>) -> SyncError {
+    SyncError::new(Code::FieldInvalid, detail)
+}
+
+impl Write {
+    /// Judges the write as it stands: bodies, identifiers and fields must be in canonical form already
+    /// (`NewEntry::validated`, `PatientRecord::validated`). It says nothing of clocks: a device's may be anything.
+    pub fn validate(&self, registry: &KindRegistry) -> Result<(), SyncError> {
+        if self.n == 0 {
+            return Err(invalid("n: counts from 1"));
+        }
+        if self.after.len() > WRITE_AFTER_MAX || self.after.iter().any(|&n| n == 0 || n >= self.n) {
+            return Err(invalid(format!(
+                "after: at most {WRITE_AFTER_MAX} writes, all before this one"
+            )));
+        }
+        let fits = match &self.intent {
+            Intent::Register { .. } | Intent::EditRecord { .. } => self.compartment == Compartment::Identity,
+            _ => matches!(self.compartment, Compartment::Clinical | Compartment::Sensitive),
+        };
+        if !fits {
+            return Err(invalid("compartment: not one for this intent"));
+        }
+        if let Intent::Move { to, .. } = &self.intent
+            && *to == self.patient
+        {
+            return Err(invalid("to: the same patient"));
+        }
+        if let Intent::Register {
+            patient: Some(patient),
+            ..
+        } = &self.intent
+            && *patient != self.patient
+        {
+            return Err(invalid("patient: another one than the write's"));
+        }
+        self.intent.validate(registry)
+    }
+}
+
+impl Intent {
+    /// Judges what was asked, without who and for whom.
+    pub fn validate(&self, registry: &KindRegistry) -> Result<(), SyncError> {
+        match self {
+            Self::Register { record, .. } => record.check(),
+            Self::EditRecord { changes, .. } => check_changes(changes),
+            Self::Add { entries } => check_entries(entries, registry),
+            Self::OpenDraft {
+                kind,
+                occurred_at,
+                text,
+                body,
+            } => {
+                registry.admit(kind)?;
+                check_occurred_at(occurred_at)?;
+                check_length(text, "text", TEXT_CHARACTERS_MAX, Code::TextTooLong)?;
+                check_draft_body(kind, body.as_ref(), registry)
+            }
+            Self::EditDraft { chapter, edit, .. } => {
+                check_chapter(*chapter)?;
+                edit.validate()
+            }
+            Self::Finalize {
+                draft,
+                chapter,
+                entry,
+                ..
+            } => {
+                check_chapter(*chapter)?;
+                if entry.id.is_some_and(|id| id != *draft) {
+                    return Err(invalid("entry.id: another one than the draft's"));
+                }
+                entry.check(registry)
+            }
+            Self::DismissLateEdit { chapter, .. } | Self::ChooseHeader { chapter, .. } => {
+                check_chapter(*chapter)
+            }
+            Self::Move { reason, header, .. } => {
+                check_reason(reason)?;
+                header.entry.check_as_it_stood()
+            }
+            Self::SetChart {
+                item,
+                kind,
+                fields,
+                entry,
+            } => {
+                super::chart::check(kind, fields, item.is_none(), registry)?;
+                entry.as_ref().map_or(Ok(()), |entry| entry.check(registry))
+            }
+        }
+    }
+}
+
+impl DraftEdit {
+    /// Judges an edit: it changes something, within the bounds of a text.
+    pub fn validate(&self) -> Result<(), SyncError> {
+        if self.text.is_empty() && self.body.is_none() && self.occurred_at.is_none() {
+            return Err(invalid("edit: nothing changes"));
+        }
+        if self.text.len() > TEXT_EDITS_MAX {
+            return Err(invalid(format!(
+                "edit.text: {} splices, at most {TEXT_EDITS_MAX}",
+                self.text.len()
+            )));
+        }
+        let mut inserted = 0_usize;
+        for splice in &self.text {
+            if splice.delete == 0 && splice.insert.is_empty() {
+                return Err(invalid("edit.text: a splice that changes nothing"));
+            }
+            // Two that write at once may leave more than a text may hold until one of them shortens it.
+            if splice.at.saturating_add(splice.delete) as usize > 4 * TEXT_CHARACTERS_MAX {
+                return Err(invalid("edit.text: past the end of any text"));
+            }
+            check_length(
+                &splice.insert,
+                "edit.text.insert",
+                TEXT_CHARACTERS_MAX,
+                Code::TextTooLong,
+            )?;
+            inserted += splice.insert.len();
+        }
+        let body = self.body.iter().flatten().next();
+        check_content(inserted + body.map_or(0, |body| body.len()))?;
+        if let Some(body) = body {
+            same_body(&super::kind::canonical_body(body)?, body)?;
+        }
+        self.occurred_at.as_ref().map_or(Ok(()), check_occurred_at)
+    }
+}
+
+fn check_entries(entries: &[NewEntry], registry: &KindRegistry) -> Result<(), SyncError> {
+    if entries.is_empty() || entries.len() > WRITE_ENTRIES_MAX {
+        return Err(invalid(format!(
+            "entries: {}, from 1 to {WRITE_ENTRIES_MAX}",
+            entries.len()
+        )));
+    }
+    check_content(entries.iter().map(NewEntry::content_bytes).sum())?;
+    let mut named: Vec<_> = entries.iter().filter_map(|entry| entry.id).collect();
+    let count = named.len();
+    named.sort_unstable();
+    named.dedup();
+    if named.len() != count {
+        return Err(invalid("entries: one id twice"));
+    }
+    entries.iter().try_for_each(|entry| entry.check(registry))
+}
+
+fn check_changes(changes: &[FieldChange]) -> Result<(), SyncError> {
+    if changes.is_empty() {
+        return Err(invalid("changes: nothing changes"));
+    }
+    for (index, change) in changes.iter().enumerate() {
+        if changes[..index].iter().any(|other| other.field == change.field) {
+            return Err(invalid("changes: one field twice"));
+        }
+        // What its author saw may be what an older version or an import wrote: only its form is judged.
+        let seen = super::canonical_json(&change.from)?;
+        if seen != change.from.0 {
+            return Err(invalid("changes.from: not in canonical form"));
+        }
+        let mut probe = PatientRecord::default();
+        probe.set(change.field, &change.to)?;
+        if probe.get(change.field) != change.to {
+            return Err(invalid("changes.to: not in canonical form"));
+        }
+    }
+    Ok(())
+}
+
+fn check_content(bytes: usize) -> Result<(), SyncError> {
+    if bytes > WRITE_CONTENT_BYTES_MAX {
+        let detail =
+            format!("{bytes} bytes of texts and bodies, at most {WRITE_CONTENT_BYTES_MAX} in one write");
+        return Err(SyncError::new(Code::TooLarge, detail));
+    }
+    Ok(())
+}
+
+fn check_draft_body(
+    kind: &Kind,
+    body: Option<&Sensitive<String>>,
+    registry: &KindRegistry,
+) -> Result<(), SyncError> {
+    body.map_or(Ok(()), |body| {
+        same_body(&registry.validate_draft_body(kind, body)?, body)
+    })
+}
+
+fn check_chapter((year, _part): (i32, u32)) -> Result<(), SyncError> {
+    if (1900..2200).contains(&year) {
+        return Ok(());
+    }
+    Err(invalid("chapter: a year between 1900 and 2200"))
+}
