@@ -2,9 +2,10 @@
 //! what the one accepts, the other accepts.
 
 use super::entry::{check_occurred_at, same_body};
-use super::text::{check_length, check_reason};
+use super::text::{check_length, check_line, check_reason};
 use super::{
-    Compartment, DraftEdit, FieldChange, Intent, Kind, KindRegistry, NewEntry, PatientRecord, Write,
+    Compartment, DraftEdit, FieldChange, Intent, Kind, KindRegistry, NewEntry, PatientRecord, ReferenceRow,
+    Write,
 };
 use crate::error::{Code, SyncError};
 use crate::limits::{
@@ -29,7 +30,9 @@ impl Write {
             )));
         }
         let fits = match &self.intent {
-            Intent::Register { .. } | Intent::EditRecord { .. } => self.compartment == Compartment::Identity,
+            Intent::Register { .. } | Intent::EditRecord { .. } | Intent::AddReference { .. } => {
+                self.compartment == Compartment::Identity
+            }
             _ => matches!(self.compartment, Compartment::Clinical | Compartment::Sensitive),
         };
         if !fits {
@@ -89,7 +92,13 @@ impl Intent {
             Self::DismissLateEdit { chapter, .. } | Self::ChooseHeader { chapter, .. } => {
                 check_chapter(*chapter)
             }
-            Self::Move { reason, header, .. } => {
+            Self::Move {
+                chapter,
+                reason,
+                header,
+                ..
+            } => {
+                check_chapter(*chapter)?;
                 check_reason(reason)?;
                 header.entry.check_as_it_stood()
             }
@@ -102,6 +111,7 @@ impl Intent {
                 super::chart::check(kind, fields, item.is_none(), registry)?;
                 entry.as_ref().map_or(Ok(()), |entry| entry.check(registry))
             }
+            Self::AddReference { rows } => check_reference(rows),
         }
     }
 }
@@ -145,12 +155,7 @@ impl DraftEdit {
 }
 
 fn check_entries(entries: &[NewEntry], registry: &KindRegistry) -> Result<(), SyncError> {
-    if entries.is_empty() || entries.len() > WRITE_ENTRIES_MAX {
-        return Err(invalid(format!(
-            "entries: {}, from 1 to {WRITE_ENTRIES_MAX}",
-            entries.len()
-        )));
-    }
+    check_count("entries", entries.len())?;
     check_content(entries.iter().map(NewEntry::content_bytes).sum())?;
     let mut named: Vec<_> = entries.iter().filter_map(|entry| entry.id).collect();
     let count = named.len();
@@ -160,6 +165,19 @@ fn check_entries(entries: &[NewEntry], registry: &KindRegistry) -> Result<(), Sy
         return Err(invalid("entries: one id twice"));
     }
     entries.iter().try_for_each(|entry| entry.check(registry))
+}
+
+fn check_reference(rows: &[ReferenceRow]) -> Result<(), SyncError> {
+    check_count("rows", rows.len())?;
+    check_content(rows.iter().map(|row| row.name.len() + row.details.len()).sum())?;
+    for row in rows {
+        check_line(&row.kind, "rows.kind")?;
+        check_line(&row.name, "rows.name")?;
+        if !row.details.is_empty() {
+            same_body(&super::kind::canonical_body(&row.details)?, &row.details)?;
+        }
+    }
+    Ok(())
 }
 
 fn check_changes(changes: &[FieldChange]) -> Result<(), SyncError> {
@@ -182,6 +200,13 @@ fn check_changes(changes: &[FieldChange]) -> Result<(), SyncError> {
         }
     }
     Ok(())
+}
+
+fn check_count(what: &str, count: usize) -> Result<(), SyncError> {
+    if (1..=WRITE_ENTRIES_MAX).contains(&count) {
+        return Ok(());
+    }
+    Err(invalid(format!("{what}: {count}, from 1 to {WRITE_ENTRIES_MAX}")))
 }
 
 fn check_content(bytes: usize) -> Result<(), SyncError> {
