@@ -18,3 +18,6 @@ pub mod record;
 
 // Floor 2: documents and slots.
 pub mod document;
+
+// Floor 3: the encrypted file.
+pub mod store;

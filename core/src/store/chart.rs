@@ -1,0 +1,99 @@
+//! The chart as it is read.
+
+use super::{StoreError, id_column};
+use crate::id::{ChartItemId, PatientId, UnitId, UserId};
+use crate::record::Compartment;
+use crate::redact::Sensitive;
+use crate::time::Zoned;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A chart item: the winning value of each field. Other values set at once are open conflicts.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ChartRow {
+    /// The item.
+    pub id: ChartItemId,
+    /// Whose.
+    pub patient: PatientId,
+    /// Who may read it.
+    pub compartment: Compartment,
+    /// The unit.
+    pub unit: UnitId,
+    /// Its kind.
+    pub kind: String,
+    /// Its fields.
+    pub fields: BTreeMap<String, Sensitive<String>>,
+    /// Who changed it last.
+    pub author: UserId,
+    /// When, by their device's clock.
+    pub recorded_at: Zoned,
+}
+
+const COLUMNS: &str = "id, patient, compartment, unit, kind, fields, author, recorded_ms, recorded_offset";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<ChartRow> {
+    let fields: String = row.get(5)?;
+    Ok(ChartRow {
+        id: id_column(row, 0)?,
+        patient: id_column(row, 1)?,
+        compartment: Compartment::from_code(row.get(2)?).unwrap_or(Compartment::Clinical),
+        unit: id_column(row, 3)?,
+        kind: row.get(4)?,
+        fields: serde_json::from_str(&fields).unwrap_or_default(),
+        author: id_column(row, 6)?,
+        recorded_at: Zoned { utc_ms: row.get(7)?, offset_minutes: row.get(8)? },
+    })
+}
+
+/// Writes an item.
+pub fn put(connection: &Connection, item: &ChartRow) -> Result<(), StoreError> {
+    let fields = serde_json::to_string(&item.fields).map_err(|_| StoreError::Row("chart_item"))?;
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO chart_item (id, patient, compartment, unit, kind, fields, author, recorded_ms,
+             recorded_offset) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?
+        .execute(params![
+            item.id,
+            item.patient,
+            item.compartment.code(),
+            item.unit,
+            item.kind,
+            fields,
+            item.author,
+            item.recorded_at.utc_ms,
+            item.recorded_at.offset_minutes,
+        ])?;
+    Ok(())
+}
+
+/// Takes an item away.
+pub fn remove(connection: &Connection, patient: &PatientId, item: &ChartItemId) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("DELETE FROM chart_item WHERE patient = ?1 AND id = ?2")?
+        .execute(params![patient, item])?;
+    Ok(())
+}
+
+/// An item.
+pub fn get(connection: &Connection, patient: &PatientId, item: &ChartItemId) -> Result<Option<ChartRow>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM chart_item WHERE patient = ?1 AND id = ?2");
+    Ok(connection.prepare_cached(&sql)?.query_row(params![patient, item], read).optional()?)
+}
+
+/// A patient's chart.
+pub fn list(connection: &Connection, patient: &PatientId) -> Result<Vec<ChartRow>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM chart_item WHERE patient = ?1 ORDER BY kind, id");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map([patient], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Every item, in order.
+pub fn dump(connection: &Connection) -> Result<Vec<ChartRow>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM chart_item ORDER BY patient, id");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map([], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,199 @@
+//! Documents and their chunks.
+
+use super::{StoreError, id_column};
+use crate::document::DocumentKey;
+use crate::id::{DocumentId, PatientId, UnitId};
+use crate::record::Compartment;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+/// Whether a document can be used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DocumentHealth {
+    /// It can.
+    Whole,
+    /// It is being opened for the first time: found so at start, it killed the process and is quarantined.
+    Loading,
+    /// Set aside; the rest works.
+    Quarantined,
+}
+
+/// What is known of a document without opening it.
+#[derive(Clone, Debug)]
+pub struct DocumentRow {
+    /// Which.
+    pub key: DocumentKey,
+    /// The unit whose stream orders it.
+    pub unit: UnitId,
+    /// Entries and drafts in it.
+    pub entries: u64,
+    /// Bytes of its chunks.
+    pub bytes: u64,
+    /// Its chunks.
+    pub chunks: u64,
+    /// Every item of its stream up to here is in it (after a snapshot).
+    pub as_of: u64,
+    /// Whether it can be used.
+    pub health: DocumentHealth,
+}
+
+const COLUMNS: &str = "kind, patient, compartment, year, part, unit, entries, bytes, chunks, as_of, state";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<DocumentRow> {
+    let kind: String = row.get(0)?;
+    let compartment = Compartment::from_code(row.get(2)?).unwrap_or(Compartment::Clinical);
+    let key = DocumentKey::from_parts(&kind, id_column(row, 1)?, compartment, (row.get(3)?, row.get(4)?));
+    Ok(DocumentRow {
+        key: key.ok_or(rusqlite::Error::InvalidQuery)?,
+        unit: id_column(row, 5)?,
+        entries: row.get::<_, i64>(6)? as u64,
+        bytes: row.get::<_, i64>(7)? as u64,
+        chunks: row.get::<_, i64>(8)? as u64,
+        as_of: row.get::<_, i64>(9)? as u64,
+        health: match row.get(10)? {
+            0 => DocumentHealth::Whole,
+            1 => DocumentHealth::Loading,
+            _ => DocumentHealth::Quarantined,
+        },
+    })
+}
+
+/// A document's row.
+pub fn get(connection: &Connection, id: &DocumentId) -> Result<Option<DocumentRow>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM document WHERE id = ?1");
+    Ok(connection.prepare_cached(&sql)?.query_row([id], read).optional()?)
+}
+
+/// The documents of a patient, or all.
+pub fn list(connection: &Connection, patient: Option<&PatientId>) -> Result<Vec<DocumentRow>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM document WHERE ?1 IS NULL OR patient = ?1 ORDER BY id");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map([patient], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The chapter of a year that a writer puts new entries into: (part, entries and bytes in it).
+pub fn last_part(
+    connection: &Connection,
+    patient: &PatientId,
+    compartment: Compartment,
+    year: i32,
+) -> Result<Option<(u32, u64, u64)>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT part, entries, bytes FROM document
+         WHERE patient = ?1 AND kind = 'chapter' AND compartment = ?2 AND year = ?3 AND state < 2
+         ORDER BY part DESC LIMIT 1",
+    )?;
+    let found = statement.query_row(params![patient, compartment.code(), year], |row| {
+        Ok((row.get(0)?, row.get::<_, i64>(1)? as u64, row.get::<_, i64>(2)? as u64))
+    });
+    Ok(found.optional()?)
+}
+
+/// Makes the document's row where there is none.
+pub fn ensure(connection: &Connection, key: &DocumentKey, unit: &UnitId) -> Result<(), StoreError> {
+    let (year, part) = key.chapter_numbers();
+    connection
+        .prepare_cached(
+            "INSERT INTO document (id, kind, patient, compartment, unit, year, part) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT (id) DO NOTHING",
+        )?
+        .execute(params![key.id(), key.kind_name(), key.patient, key.compartment.code(), unit, year, part])?;
+    Ok(())
+}
+
+/// Appends a chunk: a change, of a pending write of ours or of anybody's accepted one.
+pub fn append_chunk(
+    connection: &Connection,
+    document: &DocumentId,
+    write_n: Option<u64>,
+    bytes: &[u8],
+    entries: usize,
+) -> Result<(), StoreError> {
+    let k: i64 = connection
+        .prepare_cached(
+            "UPDATE document SET next_chunk = next_chunk + 1, chunks = chunks + 1, bytes = bytes + ?2, entries = ?3
+             WHERE id = ?1 RETURNING next_chunk",
+        )?
+        .query_row(params![document, bytes.len() as i64, entries as i64], |row| row.get(0))?;
+    connection
+        .prepare_cached("INSERT INTO chunk (document, k, write_n, bytes) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![document, k, write_n.map(|n| n as i64), bytes])?;
+    Ok(())
+}
+
+/// The chunks: all, or only what the server accepted.
+pub fn chunks(connection: &Connection, document: &DocumentId, accepted_only: bool) -> Result<Vec<Vec<u8>>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT bytes FROM chunk WHERE document = ?1 AND (?2 = 0 OR write_n IS NULL) ORDER BY k",
+    )?;
+    let rows = statement.query_map(params![document, accepted_only], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Whether changes of pending writes lie in the document.
+pub fn has_pending(connection: &Connection, document: &DocumentId) -> Result<bool, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT 1 FROM chunk WHERE document = ?1 AND write_n IS NOT NULL LIMIT 1")?;
+    Ok(statement.exists([document])?)
+}
+
+/// The server accepted the write: its change is everybody's now.
+pub fn settle_chunks(connection: &Connection, document: &DocumentId, write_n: u64) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("UPDATE chunk SET write_n = NULL WHERE document = ?1 AND write_n = ?2")?
+        .execute(params![document, write_n as i64])?;
+    Ok(())
+}
+
+/// Takes pending changes out, before the pending writes are encoded again.
+pub fn drop_pending_chunks(connection: &Connection, document: &DocumentId) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("DELETE FROM chunk WHERE document = ?1 AND write_n IS NOT NULL")?
+        .execute([document])?;
+    recount(connection, document)
+}
+
+/// Puts one chunk in the place of all accepted ones.
+pub fn replace_accepted(connection: &Connection, document: &DocumentId, saved: &[u8]) -> Result<(), StoreError> {
+    connection.prepare_cached("DELETE FROM chunk WHERE document = ?1 AND write_n IS NULL")?.execute([document])?;
+    connection
+        .prepare_cached("INSERT INTO chunk (document, k, write_n, bytes) VALUES (?1, 0, NULL, ?2)")?
+        .execute(params![document, saved])?;
+    recount(connection, document)
+}
+
+fn recount(connection: &Connection, document: &DocumentId) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "UPDATE document SET (chunks, bytes) = (SELECT count(*), coalesce(sum(length(bytes)), 0) FROM chunk
+             WHERE document = ?1) WHERE id = ?1",
+        )?
+        .execute([document])?;
+    Ok(())
+}
+
+/// Sets whether the document can be used.
+pub fn set_health(connection: &Connection, document: &DocumentId, health: DocumentHealth) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("UPDATE document SET state = ?2 WHERE id = ?1")?
+        .execute(params![document, health as u8])?;
+    Ok(())
+}
+
+/// Sets how many entries it holds and up to where its stream is in it.
+pub fn set_as_of(connection: &Connection, document: &DocumentId, entries: usize, as_of: u64) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("UPDATE document SET entries = ?2, as_of = max(as_of, ?3) WHERE id = ?1")?
+        .execute(params![document, entries as i64, as_of as i64])?;
+    Ok(())
+}
+
+/// Documents that were being opened when the process died.
+pub fn quarantine_interrupted_loads(connection: &Connection) -> Result<usize, StoreError> {
+    Ok(connection.execute("UPDATE document SET state = 2 WHERE state = 1", [])?)
+}
+
+/// How many documents are set aside.
+pub fn quarantined(connection: &Connection) -> Result<u64, StoreError> {
+    Ok(connection.query_row("SELECT count(*) FROM document WHERE state = 2", [], |row| row.get::<_, i64>(0))? as u64)
+}

@@ -1,0 +1,351 @@
+//! The timeline as it is read: rows clustered by patient, time of occurrence and id.
+
+use super::{StoreError, id_column, optional_id_column, search};
+use crate::id::{EntryId, PatientId, UnitId, UserId, WriteId};
+use crate::record::Compartment;
+use crate::redact::Sensitive;
+use crate::time::Zoned;
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use serde::{Deserialize, Serialize};
+
+/// What an entry is now. Projected from the entries that speak of it; written nowhere.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryStatus {
+    /// As its author signed it.
+    Final,
+    /// Being written.
+    Draft,
+    /// A later entry amends it.
+    Amended,
+    /// A later entry says it was entered in error.
+    EnteredInError,
+}
+
+impl EntryStatus {
+    fn from_code(code: u8) -> Self {
+        [Self::Final, Self::Draft, Self::Amended, Self::EnteredInError][usize::from(code.min(3))]
+    }
+}
+
+/// What an entry says of another one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RelationRow {
+    /// It replaces what that one said.
+    Amends(EntryId),
+    /// It says that one was entered in error.
+    Retracts(EntryId),
+    /// It was moved from another patient's chart.
+    MovedFrom(PatientId, EntryId),
+}
+
+/// A row of the timeline.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct EntryRow {
+    /// The entry.
+    pub id: EntryId,
+    /// Whose.
+    pub patient: PatientId,
+    /// When it happened.
+    pub occurred_at: Zoned,
+    /// Its kind.
+    pub kind: String,
+    /// What it is now.
+    pub status: EntryStatus,
+    /// What a person reads.
+    pub text: Sensitive<String>,
+    /// The structured part, canonical JSON.
+    pub body: Option<Sensitive<String>>,
+    /// Who signs it.
+    pub author: UserId,
+    /// The unit they worked in.
+    pub unit: UnitId,
+    /// Who may read it.
+    pub compartment: Compartment,
+    /// When the device recorded it, by its clock.
+    pub recorded_at: Zoned,
+    /// The chapter it lies in: UTC year and part.
+    pub chapter: (i32, u32),
+    /// The source had no clinical time.
+    pub time_inferred: bool,
+    /// The device's clock was not known to be right.
+    pub time_uncertain: bool,
+    /// What it says of another entry.
+    pub relation: Option<RelationRow>,
+    /// `Type/id` of the resource it was imported from.
+    pub origin: Option<String>,
+    /// The performer its source names.
+    pub performer: Option<Sensitive<String>>,
+    /// The digest of the source's content.
+    pub origin_digest: Option<String>,
+    /// The write that made it.
+    pub write: WriteId,
+    /// How many headers it has: more than one when a draft was finalized twice at once.
+    pub headers: u32,
+    /// The text after edits that came when it was already final; a person amends or dismisses.
+    pub late_edit: Option<Sensitive<String>>,
+    /// SHA-256 of the draft as it stands.
+    #[serde(skip)]
+    pub draft_digest: Option<[u8; 32]>,
+}
+
+const COLUMNS: &str = "id, patient, occurred_ms, occurred_offset, kind, status, text, body, author, unit, compartment,
+    recorded_ms, recorded_offset, year, part, marks, relation, related_entry, related_patient, origin_resource,
+    origin_performer, origin_digest, write_id, headers, late_edit, draft_digest";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<EntryRow> {
+    let marks: u8 = row.get(15)?;
+    let related: Option<EntryId> = optional_id_column(row, 17)?;
+    let related_patient: Option<PatientId> = optional_id_column(row, 18)?;
+    let relation = match (row.get::<_, u8>(16)?, related, related_patient) {
+        (1, Some(entry), _) => Some(RelationRow::Amends(entry)),
+        (2, Some(entry), _) => Some(RelationRow::Retracts(entry)),
+        (3, Some(entry), Some(patient)) => Some(RelationRow::MovedFrom(patient, entry)),
+        _ => None,
+    };
+    Ok(EntryRow {
+        id: id_column(row, 0)?,
+        patient: id_column(row, 1)?,
+        occurred_at: Zoned { utc_ms: row.get(2)?, offset_minutes: row.get(3)? },
+        kind: row.get(4)?,
+        status: EntryStatus::from_code(row.get(5)?),
+        text: Sensitive(row.get(6)?),
+        body: row.get::<_, Option<String>>(7)?.map(Sensitive),
+        author: id_column(row, 8)?,
+        unit: id_column(row, 9)?,
+        compartment: Compartment::from_code(row.get(10)?).unwrap_or(Compartment::Clinical),
+        recorded_at: Zoned { utc_ms: row.get(11)?, offset_minutes: row.get(12)? },
+        chapter: (row.get(13)?, row.get(14)?),
+        time_inferred: marks & 1 != 0,
+        time_uncertain: marks & 2 != 0,
+        relation,
+        origin: row.get(19)?,
+        performer: row.get::<_, Option<String>>(20)?.map(Sensitive),
+        origin_digest: row.get(21)?,
+        write: id_column(row, 22)?,
+        headers: row.get(23)?,
+        late_edit: row.get::<_, Option<String>>(24)?.map(Sensitive),
+        draft_digest: row.get(25)?,
+    })
+}
+
+/// Writes an entry's row in the place of the one it had, and what follows from it for the entry it speaks of.
+pub fn put(connection: &Connection, entry: &EntryRow) -> Result<(), StoreError> {
+    let before = key_of(connection, &entry.id)?;
+    let search_k = match &before {
+        Some((occurred_ms, k)) => {
+            search::remove(connection, *k)?;
+            if *occurred_ms != entry.occurred_at.utc_ms {
+                remove_row(connection, &entry.id)?;
+            }
+            Some(*k)
+        }
+        None => None,
+    };
+    let search_k = search::add(connection, search_k, entry)?;
+    let (relation, related, related_patient) = match &entry.relation {
+        Some(RelationRow::Amends(entry)) => (1, Some(entry), None),
+        Some(RelationRow::Retracts(entry)) => (2, Some(entry), None),
+        Some(RelationRow::MovedFrom(patient, entry)) => (3, Some(entry), Some(patient)),
+        None => (0, None, None),
+    };
+    let status = match entry.status {
+        EntryStatus::Draft => EntryStatus::Draft,
+        // A row that was not there may have been spoken of before it came.
+        _ => spoken_of(connection, &entry.id)?,
+    };
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO entry (id, patient, occurred_ms, occurred_offset, kind, status, text, body, author,
+             unit, compartment, recorded_ms, recorded_offset, year, part, marks, relation, related_entry,
+             related_patient, origin_resource, origin_performer, origin_digest, write_id, headers, late_edit,
+             draft_digest, search_k)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
+             ?22, ?23, ?24, ?25, ?26, ?27)",
+        )?
+        .execute(params![
+            entry.id,
+            entry.patient,
+            entry.occurred_at.utc_ms,
+            entry.occurred_at.offset_minutes,
+            entry.kind,
+            status as u8,
+            entry.text.0,
+            entry.body.as_ref().map(|body| &body.0),
+            entry.author,
+            entry.unit,
+            entry.compartment.code(),
+            entry.recorded_at.utc_ms,
+            entry.recorded_at.offset_minutes,
+            entry.chapter.0,
+            entry.chapter.1,
+            u8::from(entry.time_inferred) | u8::from(entry.time_uncertain) << 1,
+            relation,
+            related,
+            related_patient,
+            entry.origin,
+            entry.performer.as_ref().map(|performer| &performer.0),
+            entry.origin_digest,
+            entry.write,
+            entry.headers,
+            entry.late_edit.as_ref().map(|text| &text.0),
+            entry.draft_digest.as_ref().map(|digest| digest.as_slice()),
+            search_k,
+        ])?;
+    if let Some(RelationRow::Amends(related) | RelationRow::Retracts(related)) = &entry.relation {
+        refresh_status(connection, related)?;
+    }
+    Ok(())
+}
+
+/// Takes an entry's row away (its write was refused and it was never anybody else's).
+pub fn remove(connection: &Connection, id: &EntryId) -> Result<(), StoreError> {
+    let Some(row) = get(connection, id)? else { return Ok(()) };
+    if let Some((_, k)) = key_of(connection, id)? {
+        search::remove(connection, k)?;
+        search::forget(connection, k)?;
+    }
+    remove_row(connection, id)?;
+    if let Some(RelationRow::Amends(related) | RelationRow::Retracts(related)) = row.relation {
+        refresh_status(connection, &related)?;
+    }
+    Ok(())
+}
+
+fn remove_row(connection: &Connection, id: &EntryId) -> Result<(), StoreError> {
+    connection.prepare_cached("DELETE FROM entry WHERE id = ?1")?.execute([id])?;
+    Ok(())
+}
+
+fn key_of(connection: &Connection, id: &EntryId) -> Result<Option<(i64, i64)>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT occurred_ms, search_k FROM entry WHERE id = ?1")?;
+    Ok(statement.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+}
+
+fn spoken_of(connection: &Connection, id: &EntryId) -> Result<EntryStatus, StoreError> {
+    let strongest: Option<u8> = connection
+        .prepare_cached("SELECT max(relation) FROM entry WHERE related_entry = ?1 AND relation IN (1, 2)")?
+        .query_row([id], |row| row.get(0))?;
+    Ok(match strongest {
+        Some(1) => EntryStatus::Amended,
+        Some(2) => EntryStatus::EnteredInError,
+        _ => EntryStatus::Final,
+    })
+}
+
+fn refresh_status(connection: &Connection, id: &EntryId) -> Result<(), StoreError> {
+    let status = spoken_of(connection, id)?;
+    connection
+        .prepare_cached("UPDATE entry SET status = ?2 WHERE id = ?1 AND status <> 1")?
+        .execute(params![id, status as u8])?;
+    Ok(())
+}
+
+/// An entry.
+pub fn get(connection: &Connection, id: &EntryId) -> Result<Option<EntryRow>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM entry WHERE id = ?1");
+    Ok(connection.prepare_cached(&sql)?.query_row([id], read).optional()?)
+}
+
+/// How many entries there are.
+pub fn count(connection: &Connection) -> Result<u64, StoreError> {
+    Ok(connection.query_row("SELECT count(*) FROM entry_search", [], |row| row.get::<_, i64>(0))? as u64)
+}
+
+/// Which entries a list shows. Every condition narrows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EntryFilter {
+    /// Only these kinds; all when empty.
+    pub kinds: Vec<String>,
+    /// From this instant on.
+    pub from_ms: Option<i64>,
+    /// Before this instant.
+    pub to_ms: Option<i64>,
+    /// All these words, as prefixes, accents folded.
+    pub words: Option<Sensitive<String>>,
+    /// Only this author.
+    pub author: Option<UserId>,
+    /// Only this status.
+    pub status: Option<EntryStatus>,
+    /// The oldest first; the newest when false.
+    pub oldest_first: bool,
+}
+
+/// The place of a row in its list: pages neither skip nor repeat while entries arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EntryPlace {
+    /// When it happened.
+    pub occurred_ms: i64,
+    /// The entry.
+    pub id: EntryId,
+}
+
+/// A page of a patient's timeline, after a place.
+pub fn page(
+    connection: &Connection,
+    patient: &PatientId,
+    filter: &EntryFilter,
+    after: Option<EntryPlace>,
+    limit: usize,
+) -> Result<Vec<EntryRow>, StoreError> {
+    let mut conditions = vec!["patient = ?"];
+    let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(*patient)];
+    let kinds;
+    if !filter.kinds.is_empty() {
+        kinds = format!("kind IN ({})", vec!["?"; filter.kinds.len()].join(", "));
+        conditions.push(&kinds);
+        values.extend(filter.kinds.iter().map(|kind| Box::new(kind.clone()) as Box<dyn ToSql>));
+    }
+    if let Some(from_ms) = filter.from_ms {
+        conditions.push("occurred_ms >= ?");
+        values.push(Box::new(from_ms));
+    }
+    if let Some(to_ms) = filter.to_ms {
+        conditions.push("occurred_ms < ?");
+        values.push(Box::new(to_ms));
+    }
+    if let Some(author) = filter.author {
+        conditions.push("author = ?");
+        values.push(Box::new(author));
+    }
+    if let Some(status) = filter.status {
+        conditions.push("status = ?");
+        values.push(Box::new(status as u8));
+    }
+    if let Some(words) = &filter.words {
+        let Some(query) = search::query(words, Some(patient)) else { return Ok(Vec::new()) };
+        conditions.push("search_k IN (SELECT rowid FROM entry_text WHERE entry_text MATCH ?)");
+        values.push(Box::new(query));
+    }
+    if let Some(after) = after {
+        conditions.push(if filter.oldest_first { "(occurred_ms, id) > (?, ?)" } else { "(occurred_ms, id) < (?, ?)" });
+        values.push(Box::new(after.occurred_ms));
+        values.push(Box::new(after.id));
+    }
+    let direction = if filter.oldest_first { "" } else { "DESC" };
+    let sql = format!(
+        "SELECT {COLUMNS} FROM entry WHERE {} ORDER BY patient {direction}, occurred_ms {direction}, id {direction} LIMIT {limit}",
+        conditions.join(" AND ")
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let values: Vec<&dyn ToSql> = values.iter().map(AsRef::as_ref).collect();
+    let rows = statement.query_map(values.as_slice(), read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Entries with a late edit or two headers, for whoever has to decide.
+pub fn undecided(connection: &Connection, limit: usize) -> Result<Vec<EntryRow>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM entry WHERE late_edit IS NOT NULL OR headers > 1 LIMIT {limit}");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map([], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Every row, in order: for proving that the read model follows from the documents.
+pub fn dump(connection: &Connection) -> Result<Vec<EntryRow>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM entry ORDER BY patient, occurred_ms, id");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map([], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

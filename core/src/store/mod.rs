@@ -1,0 +1,24 @@
+//! The device's store: one encrypted SQLite file. One file of code for each group of tables; no rule of the
+//! business lives here.
+
+pub mod audit;
+pub mod chart;
+pub mod conflicts;
+mod connection;
+pub mod cursors;
+pub mod documents;
+pub mod drawer;
+pub mod entries;
+mod error;
+pub mod meta;
+mod migrations;
+pub mod outbox;
+pub mod patients;
+pub mod receipts;
+pub mod reference;
+mod rows;
+pub mod search;
+
+pub use connection::{Location, Store, StoreKey};
+pub use error::StoreError;
+pub(crate) use rows::{blob16, id_column, optional_id_column};

@@ -1,0 +1,73 @@
+//! What comes from the log and not from the documents: each accepted write's place, and our own writes the cursor
+//! has not passed.
+
+use super::{StoreError, id_column};
+use crate::id::WriteId;
+use crate::record::{Compartment, Stream};
+use rusqlite::{Connection, OptionalExtension, params};
+
+/// A write's place in a stream's log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Receipt {
+    /// The stream.
+    pub stream: Stream,
+    /// Its place.
+    pub seq: u64,
+    /// When the server received it.
+    pub received_ms: i64,
+}
+
+/// Keeps a receipt.
+pub fn put(connection: &Connection, write: &WriteId, receipt: &Receipt) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO receipt (write_id, unit, compartment, seq, received_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![
+            write,
+            receipt.stream.unit,
+            receipt.stream.compartment.code(),
+            receipt.seq as i64,
+            receipt.received_ms
+        ])?;
+    Ok(())
+}
+
+/// The receipt of a write.
+pub fn get(connection: &Connection, write: &WriteId) -> Result<Option<Receipt>, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT unit, compartment, seq, received_ms FROM receipt WHERE write_id = ?1")?;
+    let found = statement.query_row([write], |row| {
+        let compartment = Compartment::from_code(row.get(1)?).unwrap_or(Compartment::Clinical);
+        Ok(Receipt {
+            stream: Stream::new(id_column(row, 0)?, compartment),
+            seq: row.get::<_, i64>(2)? as u64,
+            received_ms: row.get(3)?,
+        })
+    });
+    Ok(found.optional()?)
+}
+
+/// Keeps what the running hash needs of an own accepted write.
+pub fn put_own(connection: &Connection, n: u64, hash: &[u8; 32], changes: &[[u8; 32]]) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO own (n, hash, changes) VALUES (?1, ?2, ?3)")?
+        .execute(params![n as i64, hash.as_slice(), changes.concat()])?;
+    Ok(())
+}
+
+/// An own accepted write: its hash and its changes'.
+pub fn own(connection: &Connection, n: u64) -> Result<Option<([u8; 32], Vec<[u8; 32]>)>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT hash, changes FROM own WHERE n = ?1")?;
+    let found = statement.query_row([n as i64], |row| {
+        let changes: Vec<u8> = row.get(1)?;
+        Ok((row.get(0)?, changes.chunks_exact(32).filter_map(|hash| hash.try_into().ok()).collect()))
+    });
+    Ok(found.optional()?)
+}
+
+/// The cursor passed an own write.
+pub fn forget_own(connection: &Connection, n: u64) -> Result<(), StoreError> {
+    connection.prepare_cached("DELETE FROM own WHERE n = ?1")?.execute([n as i64])?;
+    Ok(())
+}
