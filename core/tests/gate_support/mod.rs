@@ -1,6 +1,7 @@
 //! Documents as honest devices write them, and bytes as hostile ones do.
 
 pub(crate) mod honest;
+pub(crate) mod hostile;
 
 use std::collections::HashMap;
 

@@ -17,8 +17,12 @@ pub(super) fn inflate(
     bytes_max: usize,
     too_large: GateRefusal,
 ) -> Result<Vec<u8>, GateRefusal> {
-    let ratio_bytes = deflated.len().saturating_mul(INFLATE_RATIO_MAX);
-    let allowed = bytes_max.min(ratio_bytes.max(RATIO_FREE_BYTES));
+    let allowed = bytes_max.min(
+        deflated
+            .len()
+            .saturating_mul(INFLATE_RATIO_MAX)
+            .max(RATIO_FREE_BYTES),
+    );
     let mut stream = Decompress::new(false);
     let mut inflated = Vec::with_capacity(FIRST_CAPACITY_BYTES.min(allowed + 1));
     loop {
@@ -29,8 +33,9 @@ pub(super) fn inflate(
             .decompress_vec(input, &mut inflated, FlushDecompress::None)
             .map_err(|_| GateRefusal::BadCompression)?;
         if inflated.len() > allowed {
-            let bomb = inflated.len() > ratio_bytes;
-            return Err(if bomb {
+            // Judged by what came out so far: the rest of a bomb is never inflated.
+            let is_bomb = inflated.len() as u64 > stream.total_in().saturating_mul(INFLATE_RATIO_MAX as u64);
+            return Err(if is_bomb {
                 GateRefusal::DecompressionBomb
             } else {
                 too_large
