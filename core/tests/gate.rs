@@ -425,6 +425,11 @@ fn references_to_what_cannot_exist_are_refused() {
     assert_eq!(code(&itself), "invalid_reference");
     let negative = itself.clone().with_column(0x73, literals(&[signed(-1)]));
     assert_eq!(code(&negative), "malformed");
+    let stranger = Forged {
+        others: vec![vec![9; 16]],
+        ..missing_actor
+    };
+    assert_eq!(code(&stranger), "invalid_reference");
     let in_itself = Forged::default()
         .with_column(0x01, literals(&[unsigned(0)]))
         .with_column(0x02, literals(&[unsigned(1)]));
@@ -475,20 +480,20 @@ fn what_automerge_would_write_otherwise_is_refused() {
             "column {column:#x}"
         );
     }
-    assert_eq!(
-        code(&Forged {
-            others: vec![vec![3; 16]],
+    for others in [
+        vec![vec![3; 16]],
+        vec![vec![3; 16], vec![2; 16]],
+        vec![vec![7; 16]],
+    ] {
+        let change = Forged {
+            others,
             ..Forged::default()
-        }),
-        "not_canonical"
-    );
-    assert_eq!(
-        code(&Forged {
-            others: vec![vec![3; 16], vec![2; 16]],
-            ..Forged::default()
-        }),
-        "not_canonical"
-    );
+        };
+        assert_eq!(
+            inspect_change(&change.bytes()).map_err(GateRefusal::code),
+            Err("not_canonical")
+        );
+    }
     let hash = Forged::default().hash();
     assert_eq!(
         code(&Forged {

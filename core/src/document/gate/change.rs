@@ -73,8 +73,8 @@ struct Header<'a> {
     actor: &'a [u8],
     sequence: u64,
     start_op: u64,
-    /// How many actors operations can name: the author (index 0) and the others.
-    actors: usize,
+    /// The actors besides the author that operations name.
+    others: Vec<&'a [u8]>,
 }
 
 impl<'a> Header<'a> {
@@ -94,13 +94,13 @@ impl<'a> Header<'a> {
         }
         let message = reader.prefixed(MESSAGE_BYTES_MAX, GateRefusal::Malformed("a message is too long"))?;
         std::str::from_utf8(message).map_err(|_| GateRefusal::Malformed("a text is not UTF-8"))?;
-        let actors = 1 + read_other_actors(reader, actor)?;
+        let others = read_other_actors(reader, actor)?;
         Ok(Self {
             dependencies,
             actor,
             sequence,
             start_op,
-            actors,
+            others,
         })
     }
 
@@ -118,6 +118,10 @@ impl<'a> Header<'a> {
         }
         if self.sequence - 1 > last_sequence {
             return Err(GateRefusal::SequenceGap);
+        }
+        // Automerge looks other actors up in the document and panics where one has written nothing.
+        if self.others.iter().any(|other| (context.last_seq)(other) == 0) {
+            return Err(GateRefusal::InvalidReference);
         }
         let mut max_op = 0;
         for dependency in &self.dependencies {
@@ -158,21 +162,21 @@ pub(super) fn read_actor<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], GateRe
     }
 }
 
-/// Reads the actors besides the author: ascending, the author not among them. Returns how many.
-fn read_other_actors(reader: &mut Reader<'_>, author: &[u8]) -> Result<usize, GateRefusal> {
+/// Reads the actors besides the author: ascending, the author not among them.
+fn read_other_actors<'a>(reader: &mut Reader<'a>, author: &[u8]) -> Result<Vec<&'a [u8]>, GateRefusal> {
     let count = reader.length()?;
     if count >= CHANGE_ACTORS_MAX {
         return Err(GateRefusal::TooManyActors);
     }
-    let mut previous: Option<&[u8]> = None;
+    let mut actors: Vec<&[u8]> = Vec::with_capacity(count);
     for _ in 0..count {
         let actor = read_actor(reader)?;
-        if previous >= Some(actor) || actor == author {
+        if actors.last() >= Some(&actor) || actor == author {
             return Err(GateRefusal::NotCanonical("actors are not in order"));
         }
-        previous = Some(actor);
+        actors.push(actor);
     }
-    Ok(count)
+    Ok(actors)
 }
 
 /// What an earlier operation of the same change was, for those after it that name it.
@@ -194,7 +198,7 @@ impl Operations {
     fn new(header: &Header<'_>, operations: u64) -> Self {
         // At most `CHANGE_OPERATIONS_MAX`, so this fits everywhere.
         let capacity = usize::try_from(operations).unwrap_or(0);
-        let mut is_actor_named = vec![false; header.actors];
+        let mut is_actor_named = vec![false; 1 + header.others.len()];
         is_actor_named[0] = true;
         Self {
             start_op: header.start_op,
@@ -267,9 +271,9 @@ impl Operations {
     }
 }
 
-fn fits_object(action: Action, key: Key) -> bool {
+fn fits_object(action: Action, key: Key<'_>) -> bool {
     match key {
-        Key::Text => action == Action::MakeMap,
+        Key::Text(_) => action == Action::MakeMap,
         Key::Head | Key::Element(_) => matches!(action, Action::MakeList | Action::MakeText),
     }
 }

@@ -4,24 +4,16 @@ use std::collections::HashMap;
 
 use super::change::{self, read_actor, read_hashes};
 use super::chunk::{Chunk, ChunkKind};
-use super::columns::{ColumnData, ColumnList, specification};
+use super::columns::ColumnList;
 use super::history::{self, History};
 use super::limits::{
     DEPENDENCIES_MAX, DOCUMENT_ACTORS_MAX, DOCUMENT_CHANGES_MAX, DOCUMENT_COLUMN_BYTES_MAX,
-    DOCUMENT_KEY_BYTES_MAX, DOCUMENT_OPERATIONS_MAX, DOCUMENT_SUCCESSORS_MAX,
+    DOCUMENT_OPERATIONS_MAX,
 };
-use super::operation::{
-    Action, Identifier, Key, Operation, OperationColumns, OperationLimits, OperationRows, require_full,
-};
+use super::operation::OperationColumns;
 use super::reader::Reader;
-use super::runs::{DeltaRows, Rows, tally};
+use super::state::Operations;
 use super::{AdmittedChange, AdmittedDocument, ChangeHash, GateRefusal};
-
-const LIMITS: OperationLimits = OperationLimits {
-    operations_max: DOCUMENT_OPERATIONS_MAX,
-    links_max: DOCUMENT_SUCCESSORS_MAX,
-    key_bytes_max: DOCUMENT_KEY_BYTES_MAX,
-};
 
 /// Admits a document chunk, change chunks, or the first followed by the second.
 pub(super) fn admit(chunks: &[Chunk<'_>]) -> Result<AdmittedDocument, GateRefusal> {
@@ -54,8 +46,10 @@ impl Saved {
         let change_list = ColumnList::read(&mut reader, &history::COLUMNS)?;
         let operation_list = ColumnList::read(&mut reader, &OperationColumns::OF_DOCUMENT)?;
         let mut inflated_bytes = 0;
-        let change_data = change_list.read_data(&mut reader, &mut inflated_bytes)?;
-        let history = History::read(&change_data, actors.len())?;
+        let history = {
+            let change_data = change_list.read_data(&mut reader, &mut inflated_bytes)?;
+            History::read(&change_data, actors.len())?
+        };
         if history.heads() != heads.len() {
             return Err(GateRefusal::Malformed(
                 "the heads are not the changes nothing depends on",
@@ -192,142 +186,5 @@ impl Tail {
         } else {
             Err(GateRefusal::StartOpInvalid)
         }
-    }
-}
-
-const IS_PRESENT: u8 = 1;
-const IS_SUCCESSOR: u8 = 2;
-const IS_MAP: u8 = 4;
-const IS_SEQUENCE: u8 = 8;
-const IS_ELEMENT: u8 = 16;
-
-/// Judges the operations of a document against its change table. One byte for each operation of the table says
-/// what was seen of it.
-struct Operations<'h> {
-    history: &'h History,
-    seen: Vec<u8>,
-    last_object: Option<Identifier>,
-}
-
-impl<'h> Operations<'h> {
-    fn new(history: &'h History) -> Self {
-        // At most `DOCUMENT_OPERATIONS_MAX`, which the table was held to.
-        let operations = usize::try_from(history.operations()).unwrap_or(0);
-        Self {
-            history,
-            seen: vec![0; operations],
-            last_object: None,
-        }
-    }
-
-    fn judge(mut self, data: &ColumnData<'_>) -> Result<(), GateRefusal> {
-        let columns = OperationColumns::of_document(data);
-        let identifier_actor = data.get(specification::IDENTIFIER_ACTOR);
-        let identifier_counter = data.get(specification::IDENTIFIER_COUNTER);
-        let operations = columns.tally(LIMITS)?;
-        require_full(
-            tally::<u64>(identifier_actor, operations, |_| Ok(()))?,
-            operations,
-        )?;
-        require_full(
-            tally::<i64>(identifier_counter, operations, |_| Ok(()))?,
-            operations,
-        )?;
-        let mut rows = columns.rows();
-        let mut actors = Rows::<u64>::new(identifier_actor);
-        let mut counters = DeltaRows::new(identifier_counter);
-        for _ in 0..operations {
-            let identifier = Identifier::new(actors.next_value()?, counters.next_unsigned()?)?;
-            let operation = rows.next_operation()?;
-            self.judge_operation(identifier, &operation)?;
-            self.judge_successors(identifier, &operation, &mut rows)?;
-        }
-        // What is neither present nor a successor (a deletion) is missing.
-        match self
-            .seen
-            .iter()
-            .all(|seen| seen & (IS_PRESENT | IS_SUCCESSOR) != 0)
-        {
-            true => Ok(()),
-            false => Err(GateRefusal::Malformed("operations are missing")),
-        }
-    }
-
-    fn judge_operation(&mut self, identifier: Identifier, operation: &Operation) -> Result<(), GateRefusal> {
-        if operation.action == Action::Delete {
-            return Err(GateRefusal::Malformed("a deletion is stored as an operation"));
-        }
-        self.judge_object(identifier, operation)?;
-        if let Key::Element(element) = operation.key {
-            self.require_earlier(element, identifier, IS_ELEMENT)?;
-        }
-        let mut flags = IS_PRESENT;
-        if operation.insert {
-            flags |= IS_ELEMENT;
-        }
-        flags |= match operation.action {
-            Action::MakeMap => IS_MAP,
-            Action::MakeList | Action::MakeText => IS_SEQUENCE,
-            Action::Set | Action::Delete | Action::Increment => 0,
-        };
-        let seen = self.seen_mut(identifier)?;
-        if *seen & IS_PRESENT != 0 {
-            return Err(GateRefusal::InvalidReference);
-        }
-        *seen |= flags;
-        Ok(())
-    }
-
-    /// Operations are grouped by object, objects ascend, and an object was made before anything is in it.
-    fn judge_object(&mut self, identifier: Identifier, operation: &Operation) -> Result<(), GateRefusal> {
-        if operation.object == self.last_object && operation.object.is_none() {
-            return Ok(());
-        }
-        let object = operation
-            .object
-            .ok_or(GateRefusal::NotCanonical("objects are out of order"))?;
-        if self
-            .last_object
-            .is_some_and(|last| (last.counter, last.actor) > (object.counter, object.actor))
-        {
-            return Err(GateRefusal::NotCanonical("objects are out of order"));
-        }
-        self.last_object = Some(object);
-        let kind = match operation.key {
-            Key::Text => IS_MAP,
-            Key::Head | Key::Element(_) => IS_SEQUENCE,
-        };
-        self.require_earlier(object, identifier, kind)
-    }
-
-    fn judge_successors(
-        &mut self,
-        identifier: Identifier,
-        operation: &Operation,
-        rows: &mut OperationRows<'_>,
-    ) -> Result<(), GateRefusal> {
-        for _ in 0..operation.links {
-            let successor = rows.next_link()?;
-            if successor.counter <= identifier.counter {
-                return Err(GateRefusal::InvalidReference);
-            }
-            *self.seen_mut(successor)? |= IS_SUCCESSOR;
-        }
-        Ok(())
-    }
-
-    fn require_earlier(&mut self, named: Identifier, by: Identifier, flag: u8) -> Result<(), GateRefusal> {
-        match named.counter < by.counter && *self.seen_mut(named)? & flag != 0 {
-            true => Ok(()),
-            false => Err(GateRefusal::InvalidReference),
-        }
-    }
-
-    fn seen_mut(&mut self, identifier: Identifier) -> Result<&mut u8, GateRefusal> {
-        let place = self
-            .history
-            .place_of(identifier)
-            .ok_or(GateRefusal::InvalidReference)?;
-        self.seen.get_mut(place).ok_or(GateRefusal::InvalidReference)
     }
 }

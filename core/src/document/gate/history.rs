@@ -26,18 +26,35 @@ pub(super) const COLUMNS: [u32; 8] = [
 const NO_EXTRA: u64 = 7;
 
 /// The operations of one change: their counters follow one another.
+///
+/// 32 bits are plenty: [`OPERATION_COUNTER_MAX`] and [`DOCUMENT_OPERATIONS_MAX`] were checked.
 #[derive(Clone, Copy)]
 struct Span {
-    start_op: u64,
-    operations: u64,
+    start_op: u32,
+    operations: u32,
     /// How many operations lie in the changes before this one.
-    offset: u64,
+    offset: u32,
+}
+
+impl Span {
+    fn new(start_op: u64, operations: u64, offset: u64) -> Result<Self, GateRefusal> {
+        let narrow = |number: u64| u32::try_from(number).map_err(|_| GateRefusal::TooManyOperations);
+        Ok(Self {
+            start_op: narrow(start_op)?,
+            operations: narrow(operations)?,
+            offset: narrow(offset)?,
+        })
+    }
+
+    fn end(self) -> u64 {
+        u64::from(self.start_op) + u64::from(self.operations)
+    }
 }
 
 /// One change in the order of the table.
 #[derive(Clone, Copy)]
 struct Entry {
-    max_op: u64,
+    max_op: u32,
     is_head: bool,
 }
 
@@ -90,11 +107,7 @@ impl History {
         if max_op > OPERATION_COUNTER_MAX || operations > CHANGE_OPERATIONS_MAX {
             return Err(GateRefusal::TooManyOperations);
         }
-        let span = Span {
-            start_op: before + 1,
-            operations,
-            offset: self.operations,
-        };
+        let span = Span::new(before + 1, operations, self.operations)?;
         let author = self.authors.get_mut(actor).ok_or(GateRefusal::InvalidReference)?;
         if sequence != author.last_sequence + 1 {
             return Err(GateRefusal::Malformed(
@@ -102,16 +115,13 @@ impl History {
             ));
         }
         author.last_sequence = sequence;
-        if author
-            .spans
-            .last()
-            .is_some_and(|last| last.start_op + last.operations > span.start_op)
-        {
+        if author.spans.last().is_some_and(|last| last.end() > before + 1) {
             return Err(GateRefusal::StartOpInvalid);
         }
         if operations > 0 {
             author.spans.push(span);
         }
+        let max_op = u32::try_from(max_op).map_err(|_| GateRefusal::TooManyOperations)?;
         self.entries.push(Entry {
             max_op,
             is_head: true,
@@ -141,7 +151,7 @@ impl History {
                 .and_then(|index| self.entries.get_mut(index))
                 .ok_or(GateRefusal::InvalidReference)?;
             entry.is_head = false;
-            max_op = max_op.max(entry.max_op);
+            max_op = max_op.max(u64::from(entry.max_op));
         }
         Ok(max_op)
     }
@@ -158,7 +168,12 @@ impl History {
 
     /// The highest operation of all changes.
     pub(super) fn max_op(&self) -> u64 {
-        self.entries.iter().map(|entry| entry.max_op).max().unwrap_or(0)
+        self.entries
+            .iter()
+            .map(|entry| entry.max_op)
+            .max()
+            .unwrap_or(0)
+            .into()
     }
 
     /// How many changes no other depends on.
@@ -169,7 +184,7 @@ impl History {
     /// The highest operation of the head at this place in the table; none where there is no head.
     pub(super) fn max_op_of_head(&self, index: u64) -> Option<u64> {
         let entry = self.entries.get(usize::try_from(index).ok()?)?;
-        entry.is_head.then_some(entry.max_op)
+        entry.is_head.then_some(entry.max_op.into())
     }
 
     /// The sequence number of the actor's last change.
@@ -180,11 +195,11 @@ impl History {
     /// The place of an operation among all operations of the document, none where no change holds it.
     pub(super) fn place_of(&self, identifier: Identifier) -> Option<usize> {
         let spans = &self.authors.get(identifier.actor)?.spans;
-        let after = spans.partition_point(|span| span.start_op <= identifier.counter);
+        let after = spans.partition_point(|span| u64::from(span.start_op) <= identifier.counter);
         let span = spans.get(after.checked_sub(1)?)?;
-        let within = identifier.counter - span.start_op;
-        match within < span.operations {
-            true => usize::try_from(span.offset + within).ok(),
+        let within = identifier.counter - u64::from(span.start_op);
+        match within < u64::from(span.operations) {
+            true => usize::try_from(u64::from(span.offset) + within).ok(),
             false => None,
         }
     }

@@ -27,6 +27,7 @@ mod operation;
 mod reader;
 mod refusal;
 mod runs;
+mod state;
 
 pub use chunk::{Chunk, ChunkKind, split_chunks};
 pub use refusal::GateRefusal;

@@ -23,6 +23,11 @@ impl Identifier {
             _ => Err(GateRefusal::InvalidReference),
         }
     }
+
+    /// Orders operations as Automerge does: by counter, then by actor.
+    pub(super) fn age(self) -> (u64, usize) {
+        (self.counter, self.actor)
+    }
 }
 
 /// What an operation does.
@@ -53,18 +58,18 @@ impl Action {
 
 /// Where in its object an operation acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Key {
-    Text,
+pub(super) enum Key<'a> {
+    Text(&'a str),
     Head,
     Element(Identifier),
 }
 
 /// One operation, as far as the gate looks.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Operation {
+pub(super) struct Operation<'a> {
     /// The object acted on; none for the root map.
     pub(super) object: Option<Identifier>,
-    pub(super) key: Key,
+    pub(super) key: Key<'a>,
     pub(super) insert: bool,
     pub(super) action: Action,
     /// How many predecessors (in a change) or successors (in a document) it names.
@@ -294,9 +299,9 @@ pub(super) struct OperationRows<'a> {
     link_counter: DeltaRows<'a>,
 }
 
-impl OperationRows<'_> {
+impl<'a> OperationRows<'a> {
     /// The next operation; its links must be taken with [`Self::next_link`] before the one after it.
-    pub(super) fn next_operation(&mut self) -> Result<Operation, GateRefusal> {
+    pub(super) fn next_operation(&mut self) -> Result<Operation<'a>, GateRefusal> {
         let object = match (self.object_actor.next_row()?, self.object_counter.next_row()?) {
             (None, None) => None,
             (Some(actor), Some(counter)) => Some(Identifier::new(actor, counter)?),
@@ -308,7 +313,7 @@ impl OperationRows<'_> {
         let value = self.next_value()?;
         let links = self.link_count.next_value()?;
         let fits_key = match key {
-            Key::Text => !insert,
+            Key::Text(_) => !insert,
             Key::Head => insert && object.is_some(),
             Key::Element(_) => object.is_some(),
         };
@@ -336,14 +341,14 @@ impl OperationRows<'_> {
         Identifier::new(self.link_actor.next_value()?, self.link_counter.next_unsigned()?)
     }
 
-    fn next_key(&mut self) -> Result<Key, GateRefusal> {
+    fn next_key(&mut self) -> Result<Key<'a>, GateRefusal> {
         let parts = (
             self.key_text.next_row()?,
             self.key_actor.next_row()?,
             self.key_counter.next_row()?,
         );
         match parts {
-            (Some(_), None, None) => Ok(Key::Text),
+            (Some(text), None, None) => Ok(Key::Text(text)),
             (None, None, Some(0)) => Ok(Key::Head),
             (None, Some(actor), Some(counter)) => {
                 let counter =
