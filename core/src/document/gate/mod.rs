@@ -10,8 +10,8 @@
 //! 4. **The rows**, once they are few enough: every reference must be possible, every value what its type says,
 //!    everything in canonical form.
 //!
-//! What the gate cannot see is whether an operation *outside* the change that it refers to exists and is of the
-//! right kind: the caller applies an admitted change to a copy, and keeps the copy only when that went well.
+//! What the bytes cannot tell is whether an operation *outside* the change that it refers to exists and is of the
+//! right kind: [`try_change`] applies an admitted change to a copy, and the copy is kept only when that went well.
 //!
 //! The format is Automerge's binary document format, version 1.
 //! Time is linear in the bytes and the limits of [`limits`]; memory stays below 16 MiB.
@@ -28,9 +28,11 @@ mod reader;
 mod refusal;
 mod runs;
 mod state;
+mod trial;
 
 pub use chunk::{Chunk, ChunkKind, split_chunks};
 pub use refusal::GateRefusal;
+pub use trial::try_change;
 
 /// SHA-256 over type, length and content of a change: its name in the graph.
 pub type ChangeHash = [u8; 32];

@@ -84,6 +84,9 @@ pub enum GateRefusal {
     /// An operation refers to one that cannot exist.
     #[error("an operation refers to one that cannot exist")]
     InvalidReference,
+    /// The document did not take the change in, or could not give it back unaltered.
+    #[error("the document cannot take the change in")]
+    Inapplicable,
 }
 
 impl GateRefusal {
@@ -112,6 +115,7 @@ impl GateRefusal {
             Self::AlreadyKnown => "already_known",
             Self::UnsupportedOperation => "unsupported_operation",
             Self::InvalidReference => "invalid_reference",
+            Self::Inapplicable => "inapplicable",
         }
     }
 }
