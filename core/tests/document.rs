@@ -123,6 +123,7 @@ fn two_people_write_one_draft_and_both_texts_stay() {
     let opened = write(
         1,
         Intent::OpenDraft {
+            draft: None,
             kind: vereda_core::record::Kind::note(),
             occurred_at: at,
             text: Sensitive("dor".into()),

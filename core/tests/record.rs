@@ -484,6 +484,7 @@ fn a_move_needs_a_reason_and_another_patient() {
 #[test]
 fn a_draft_may_be_unfinished_but_not_malformed() {
     let open = |text: &str, body: Option<&str>| Intent::OpenDraft {
+        draft: None,
         kind: "vitals".into(),
         occurred_at: at(),
         text: Sensitive(text.into()),

@@ -118,6 +118,7 @@ impl Compiler<'_> {
                 }
             }
             Intent::OpenDraft {
+                draft,
                 kind,
                 occurred_at,
                 text,
@@ -128,7 +129,7 @@ impl Compiler<'_> {
                     author: write.user,
                     recorded_at: write.recorded_at,
                 };
-                let draft = write.entry_id(self.incarnation, 0, None);
+                let draft = write.entry_id(self.incarnation, 0, *draft);
                 self.push(
                     self.chapter(occurred_at.utc_year(), write.part),
                     Operation::OpenDraft {

@@ -29,7 +29,12 @@ pub fn chain_tag(chain: &ChainHash) -> ByteArray<8> {
     ByteArray::new(tag)
 }
 
-/// The running hash after an item: over everything a receipt must hold.
+/// The first four bytes of a change's hash, big-endian: what travels of it.
+pub fn change_check(hash: &[u8; 32]) -> u32 {
+    u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]])
+}
+
+/// The running hash after an item, of the hashes of its changes.
 pub fn advance_chain(
     previous: &ChainHash,
     incarnation: &Incarnation,
@@ -37,13 +42,26 @@ pub fn advance_chain(
     change_hashes: &[[u8; 32]],
     received_ms: EpochMs,
 ) -> ChainHash {
+    let checks: Vec<u32> = change_hashes.iter().map(change_check).collect();
+    advance_chain_by_checks(previous, incarnation, write_hash, &checks, received_ms)
+}
+
+/// The running hash after an item: over what the page says of it, so that a whole page is verified before any of
+/// it is applied.
+pub fn advance_chain_by_checks(
+    previous: &ChainHash,
+    incarnation: &Incarnation,
+    write_hash: &[u8; 32],
+    checks: &[u32],
+    received_ms: EpochMs,
+) -> ChainHash {
     let mut hash = Sha256::new();
     hash.update(previous);
     hash.update(incarnation.store.as_bytes());
     hash.update(incarnation.number.to_be_bytes());
     hash.update(write_hash);
-    for change in change_hashes {
-        hash.update(change);
+    for check in checks {
+        hash.update(check.to_be_bytes());
     }
     hash.update(received_ms.to_be_bytes());
     hash.finalize().into()

@@ -14,7 +14,10 @@ pub use body::{BodyError, Encoding, decode_body, encode_body};
 pub use codec::{DecodeError, decode, encode};
 pub use enrol::{EnrolAnswer, EnrolRequest, EnrolmentCode, Person, Scope, Unit};
 pub use frozen::Frozen;
-pub use log::{ChainHash, Cursor, LogItem, Page, PageItem, SignedHeads, advance_chain, chain_tag};
+pub use log::{
+    ChainHash, Cursor, LogItem, Page, PageItem, SignedHeads, advance_chain, advance_chain_by_checks,
+    chain_tag, change_check,
+};
 pub use problem::Problem;
 pub use snapshot::{SnapshotAnswer, SnapshotDocument, SnapshotRecord, SnapshotRequest};
 pub use sync::{

@@ -63,6 +63,9 @@ pub enum Intent {
         base_version: u64,
         /// The changes; one that no longer starts from the shown value becomes a conflict.
         changes: Vec<FieldChange>,
+        /// The fields whose open conflict its author saw and decides with this.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        resolves: Vec<super::PatientField>,
     },
     /// Final entries of one patient; several in an import.
     Add {
@@ -71,6 +74,9 @@ pub enum Intent {
     },
     /// A new draft, readable and writable by the unit.
     OpenDraft {
+        /// Set only for a write that took another key (`outbox::fork`); otherwise it derives from the write.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        draft: Option<EntryId>,
         /// Its kind.
         kind: Kind,
         /// When it happened.

@@ -63,6 +63,7 @@ impl Intent {
             Self::EditRecord { changes, .. } => check_changes(changes),
             Self::Add { entries } => check_entries(entries, registry),
             Self::OpenDraft {
+                draft: _,
                 kind,
                 occurred_at,
                 text,

@@ -42,7 +42,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ChartRow> {
         kind: row.get(4)?,
         fields: serde_json::from_str(&fields).unwrap_or_default(),
         author: id_column(row, 6)?,
-        recorded_at: Zoned { utc_ms: row.get(7)?, offset_minutes: row.get(8)? },
+        recorded_at: Zoned {
+            utc_ms: row.get(7)?,
+            offset_minutes: row.get(8)?,
+        },
     })
 }
 
@@ -77,9 +80,16 @@ pub fn remove(connection: &Connection, patient: &PatientId, item: &ChartItemId) 
 }
 
 /// An item.
-pub fn get(connection: &Connection, patient: &PatientId, item: &ChartItemId) -> Result<Option<ChartRow>, StoreError> {
+pub fn get(
+    connection: &Connection,
+    patient: &PatientId,
+    item: &ChartItemId,
+) -> Result<Option<ChartRow>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM chart_item WHERE patient = ?1 AND id = ?2");
-    Ok(connection.prepare_cached(&sql)?.query_row(params![patient, item], read).optional()?)
+    Ok(connection
+        .prepare_cached(&sql)?
+        .query_row(params![patient, item], read)
+        .optional()?)
 }
 
 /// A patient's chart.

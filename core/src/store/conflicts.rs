@@ -108,11 +108,15 @@ pub fn put(connection: &Connection, conflict: &ConflictRow) -> Result<(), StoreE
 pub fn keep_only(connection: &Connection, subject: &Uuid, fields: &[&str]) -> Result<(), StoreError> {
     let mut statement = connection.prepare_cached("SELECT id, field FROM conflict WHERE subject = ?1")?;
     let open: Vec<(ConflictId, String)> = statement
-        .query_map([subject.as_bytes().as_slice()], |row| Ok((id_column(row, 0)?, row.get(1)?)))?
+        .query_map([subject.as_bytes().as_slice()], |row| {
+            Ok((id_column(row, 0)?, row.get(1)?))
+        })?
         .collect::<Result<_, _>>()?;
     for (id, field) in open {
         if !fields.contains(&field.as_str()) {
-            connection.prepare_cached("DELETE FROM conflict WHERE id = ?1")?.execute([id])?;
+            connection
+                .prepare_cached("DELETE FROM conflict WHERE id = ?1")?
+                .execute([id])?;
         }
     }
     Ok(())
@@ -121,12 +125,17 @@ pub fn keep_only(connection: &Connection, subject: &Uuid, fields: &[&str]) -> Re
 /// A conflict.
 pub fn get(connection: &Connection, id: &ConflictId) -> Result<Option<ConflictRow>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM conflict WHERE id = ?1");
-    Ok(connection.prepare_cached(&sql)?.query_row([id], read).optional()?)
+    Ok(connection
+        .prepare_cached(&sql)?
+        .query_row([id], read)
+        .optional()?)
 }
 
 /// The open conflicts of a patient, or all.
 pub fn list(connection: &Connection, patient: Option<&PatientId>) -> Result<Vec<ConflictRow>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM conflict WHERE ?1 IS NULL OR patient = ?1 ORDER BY patient, subject, field");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM conflict WHERE ?1 IS NULL OR patient = ?1 ORDER BY patient, subject, field"
+    );
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map([patient], read)?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -44,12 +44,17 @@ impl Store {
     /// # Errors
     /// `Sqlite(NotADatabase)` when the key does not fit; `TooNew` when a newer version wrote it, with no byte changed.
     pub fn open(location: &Location, key: &StoreKey) -> Result<Self, StoreError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = match location {
             Location::File(path) => Connection::open_with_flags(path, flags)?,
             Location::Memory => Connection::open_in_memory_with_flags(flags)?,
         };
-        let pragma = Zeroizing::new(format!("PRAGMA key = \"x'{}'\";", Zeroizing::new(hex::encode(*key.0)).as_str()));
+        let pragma = Zeroizing::new(format!(
+            "PRAGMA key = \"x'{}'\";",
+            Zeroizing::new(hex::encode(*key.0)).as_str()
+        ));
         connection.execute_batch(&pragma)?;
         // Read before anything is written: a wrong key or a newer file is found here, and left as it is.
         migrations::refuse_newer(&connection)?;
@@ -80,6 +85,8 @@ impl Store {
 
     /// Changes whenever another process committed to the file.
     pub fn data_version(&self) -> Result<i64, StoreError> {
-        Ok(self.connection.query_row("PRAGMA data_version", [], |row| row.get(0))?)
+        Ok(self
+            .connection
+            .query_row("PRAGMA data_version", [], |row| row.get(0))?)
     }
 }

@@ -35,7 +35,13 @@ pub fn get(connection: &Connection, stream: &Stream) -> Result<CursorRow, StoreE
             })
         })
         .optional()?;
-    Ok(found.unwrap_or(CursorRow { stream: *stream, seq: 0, chain: [0; 32], durable_seq: 0, caught_up: false }))
+    Ok(found.unwrap_or(CursorRow {
+        stream: *stream,
+        seq: 0,
+        chain: [0; 32],
+        durable_seq: 0,
+        caught_up: false,
+    }))
 }
 
 /// Moves a cursor.
@@ -58,7 +64,8 @@ pub fn put(connection: &Connection, cursor: &CursorRow) -> Result<(), StoreError
 
 /// Every cursor.
 pub fn list(connection: &Connection) -> Result<Vec<CursorRow>, StoreError> {
-    let mut statement = connection.prepare_cached("SELECT unit, compartment FROM cursor ORDER BY unit, compartment")?;
+    let mut statement =
+        connection.prepare_cached("SELECT unit, compartment FROM cursor ORDER BY unit, compartment")?;
     let streams: Vec<Stream> = statement
         .query_map([], |row| {
             let compartment = Compartment::from_code(row.get(1)?).unwrap_or(Compartment::Clinical);
@@ -69,9 +76,16 @@ pub fn list(connection: &Connection) -> Result<Vec<CursorRow>, StoreError> {
 }
 
 /// Keeps a log item this version cannot read.
-pub fn keep_unread(connection: &Connection, stream: &Stream, seq: u64, item: &[u8]) -> Result<(), StoreError> {
+pub fn keep_unread(
+    connection: &Connection,
+    stream: &Stream,
+    seq: u64,
+    item: &[u8],
+) -> Result<(), StoreError> {
     connection
-        .prepare_cached("INSERT OR REPLACE INTO unread (unit, compartment, seq, item) VALUES (?1, ?2, ?3, ?4)")?
+        .prepare_cached(
+            "INSERT OR REPLACE INTO unread (unit, compartment, seq, item) VALUES (?1, ?2, ?3, ?4)",
+        )?
         .execute(params![stream.unit, stream.compartment.code(), seq as i64, item])?;
     Ok(())
 }

@@ -60,7 +60,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<DocumentRow> {
 /// A document's row.
 pub fn get(connection: &Connection, id: &DocumentId) -> Result<Option<DocumentRow>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM document WHERE id = ?1");
-    Ok(connection.prepare_cached(&sql)?.query_row([id], read).optional()?)
+    Ok(connection
+        .prepare_cached(&sql)?
+        .query_row([id], read)
+        .optional()?)
 }
 
 /// The documents of a patient, or all.
@@ -84,7 +87,11 @@ pub fn last_part(
          ORDER BY part DESC LIMIT 1",
     )?;
     let found = statement.query_row(params![patient, compartment.code(), year], |row| {
-        Ok((row.get(0)?, row.get::<_, i64>(1)? as u64, row.get::<_, i64>(2)? as u64))
+        Ok((
+            row.get(0)?,
+            row.get::<_, i64>(1)? as u64,
+            row.get::<_, i64>(2)? as u64,
+        ))
     });
     Ok(found.optional()?)
 }
@@ -122,7 +129,11 @@ pub fn append_chunk(
 }
 
 /// The chunks: all, or only what the server accepted.
-pub fn chunks(connection: &Connection, document: &DocumentId, accepted_only: bool) -> Result<Vec<Vec<u8>>, StoreError> {
+pub fn chunks(
+    connection: &Connection,
+    document: &DocumentId,
+    accepted_only: bool,
+) -> Result<Vec<Vec<u8>>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT bytes FROM chunk WHERE document = ?1 AND (?2 = 0 OR write_n IS NULL) ORDER BY k",
     )?;
@@ -132,8 +143,8 @@ pub fn chunks(connection: &Connection, document: &DocumentId, accepted_only: boo
 
 /// Whether changes of pending writes lie in the document.
 pub fn has_pending(connection: &Connection, document: &DocumentId) -> Result<bool, StoreError> {
-    let mut statement =
-        connection.prepare_cached("SELECT 1 FROM chunk WHERE document = ?1 AND write_n IS NOT NULL LIMIT 1")?;
+    let mut statement = connection
+        .prepare_cached("SELECT 1 FROM chunk WHERE document = ?1 AND write_n IS NOT NULL LIMIT 1")?;
     Ok(statement.exists([document])?)
 }
 
@@ -154,8 +165,14 @@ pub fn drop_pending_chunks(connection: &Connection, document: &DocumentId) -> Re
 }
 
 /// Puts one chunk in the place of all accepted ones.
-pub fn replace_accepted(connection: &Connection, document: &DocumentId, saved: &[u8]) -> Result<(), StoreError> {
-    connection.prepare_cached("DELETE FROM chunk WHERE document = ?1 AND write_n IS NULL")?.execute([document])?;
+pub fn replace_accepted(
+    connection: &Connection,
+    document: &DocumentId,
+    saved: &[u8],
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("DELETE FROM chunk WHERE document = ?1 AND write_n IS NULL")?
+        .execute([document])?;
     connection
         .prepare_cached("INSERT INTO chunk (document, k, write_n, bytes) VALUES (?1, 0, NULL, ?2)")?
         .execute(params![document, saved])?;
@@ -173,7 +190,11 @@ fn recount(connection: &Connection, document: &DocumentId) -> Result<(), StoreEr
 }
 
 /// Sets whether the document can be used.
-pub fn set_health(connection: &Connection, document: &DocumentId, health: DocumentHealth) -> Result<(), StoreError> {
+pub fn set_health(
+    connection: &Connection,
+    document: &DocumentId,
+    health: DocumentHealth,
+) -> Result<(), StoreError> {
     connection
         .prepare_cached("UPDATE document SET state = ?2 WHERE id = ?1")?
         .execute(params![document, health as u8])?;
@@ -181,7 +202,12 @@ pub fn set_health(connection: &Connection, document: &DocumentId, health: Docume
 }
 
 /// Sets how many entries it holds and up to where its stream is in it.
-pub fn set_as_of(connection: &Connection, document: &DocumentId, entries: usize, as_of: u64) -> Result<(), StoreError> {
+pub fn set_as_of(
+    connection: &Connection,
+    document: &DocumentId,
+    entries: usize,
+    as_of: u64,
+) -> Result<(), StoreError> {
     connection
         .prepare_cached("UPDATE document SET entries = ?2, as_of = max(as_of, ?3) WHERE id = ?1")?
         .execute(params![document, entries as i64, as_of as i64])?;
@@ -195,5 +221,9 @@ pub fn quarantine_interrupted_loads(connection: &Connection) -> Result<usize, St
 
 /// How many documents are set aside.
 pub fn quarantined(connection: &Connection) -> Result<u64, StoreError> {
-    Ok(connection.query_row("SELECT count(*) FROM document WHERE state = 2", [], |row| row.get::<_, i64>(0))? as u64)
+    Ok(
+        connection.query_row("SELECT count(*) FROM document WHERE state = 2", [], |row| {
+            row.get::<_, i64>(0)
+        })? as u64,
+    )
 }

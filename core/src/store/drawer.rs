@@ -29,7 +29,8 @@ pub struct DrawerRow {
     pub resent_as: Option<WriteId>,
 }
 
-const COLUMNS: &str = "id, case_id, incarnation, bytes, code, detail, attempts, saved_ms, refused_ms, resent_as";
+const COLUMNS: &str =
+    "id, case_id, incarnation, bytes, code, detail, attempts, saved_ms, refused_ms, resent_as";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<DrawerRow> {
     Ok(DrawerRow {
@@ -70,7 +71,10 @@ pub fn insert(connection: &Connection, row: &DrawerRow) -> Result<(), StoreError
 /// A refused write.
 pub fn get(connection: &Connection, id: &WriteId) -> Result<Option<DrawerRow>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM drawer WHERE id = ?1");
-    Ok(connection.prepare_cached(&sql)?.query_row([id], read).optional()?)
+    Ok(connection
+        .prepare_cached(&sql)?
+        .query_row([id], read)
+        .optional()?)
 }
 
 /// All that wait for a person, by case.
@@ -83,12 +87,19 @@ pub fn list(connection: &Connection) -> Result<Vec<DrawerRow>, StoreError> {
 
 /// How many wait for a person.
 pub fn count(connection: &Connection) -> Result<u64, StoreError> {
-    Ok(connection.query_row("SELECT count(*) FROM drawer WHERE resent_as IS NULL", [], |row| row.get::<_, i64>(0))? as u64)
+    Ok(
+        connection.query_row("SELECT count(*) FROM drawer WHERE resent_as IS NULL", [], |row| {
+            row.get::<_, i64>(0)
+        })? as u64,
+    )
 }
 
 /// The write was edited and sent again.
 pub fn set_resent(connection: &Connection, id: &WriteId, resent_as: &WriteId) -> Result<(), StoreError> {
-    connection.execute("UPDATE drawer SET resent_as = ?2 WHERE id = ?1", params![id, resent_as])?;
+    connection.execute(
+        "UPDATE drawer SET resent_as = ?2 WHERE id = ?1",
+        params![id, resent_as],
+    )?;
     Ok(())
 }
 

@@ -107,7 +107,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<EntryRow> {
     Ok(EntryRow {
         id: id_column(row, 0)?,
         patient: id_column(row, 1)?,
-        occurred_at: Zoned { utc_ms: row.get(2)?, offset_minutes: row.get(3)? },
+        occurred_at: Zoned {
+            utc_ms: row.get(2)?,
+            offset_minutes: row.get(3)?,
+        },
         kind: row.get(4)?,
         status: EntryStatus::from_code(row.get(5)?),
         text: Sensitive(row.get(6)?),
@@ -115,7 +118,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<EntryRow> {
         author: id_column(row, 8)?,
         unit: id_column(row, 9)?,
         compartment: Compartment::from_code(row.get(10)?).unwrap_or(Compartment::Clinical),
-        recorded_at: Zoned { utc_ms: row.get(11)?, offset_minutes: row.get(12)? },
+        recorded_at: Zoned {
+            utc_ms: row.get(11)?,
+            offset_minutes: row.get(12)?,
+        },
         chapter: (row.get(13)?, row.get(14)?),
         time_inferred: marks & 1 != 0,
         time_uncertain: marks & 2 != 0,
@@ -201,7 +207,9 @@ pub fn put(connection: &Connection, entry: &EntryRow) -> Result<(), StoreError> 
 
 /// Takes an entry's row away (its write was refused and it was never anybody else's).
 pub fn remove(connection: &Connection, id: &EntryId) -> Result<(), StoreError> {
-    let Some(row) = get(connection, id)? else { return Ok(()) };
+    let Some(row) = get(connection, id)? else {
+        return Ok(());
+    };
     if let Some((_, k)) = key_of(connection, id)? {
         search::remove(connection, k)?;
         search::forget(connection, k)?;
@@ -214,13 +222,17 @@ pub fn remove(connection: &Connection, id: &EntryId) -> Result<(), StoreError> {
 }
 
 fn remove_row(connection: &Connection, id: &EntryId) -> Result<(), StoreError> {
-    connection.prepare_cached("DELETE FROM entry WHERE id = ?1")?.execute([id])?;
+    connection
+        .prepare_cached("DELETE FROM entry WHERE id = ?1")?
+        .execute([id])?;
     Ok(())
 }
 
 fn key_of(connection: &Connection, id: &EntryId) -> Result<Option<(i64, i64)>, StoreError> {
     let mut statement = connection.prepare_cached("SELECT occurred_ms, search_k FROM entry WHERE id = ?1")?;
-    Ok(statement.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+    Ok(statement
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?)
 }
 
 fn spoken_of(connection: &Connection, id: &EntryId) -> Result<EntryStatus, StoreError> {
@@ -245,12 +257,19 @@ fn refresh_status(connection: &Connection, id: &EntryId) -> Result<(), StoreErro
 /// An entry.
 pub fn get(connection: &Connection, id: &EntryId) -> Result<Option<EntryRow>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM entry WHERE id = ?1");
-    Ok(connection.prepare_cached(&sql)?.query_row([id], read).optional()?)
+    Ok(connection
+        .prepare_cached(&sql)?
+        .query_row([id], read)
+        .optional()?)
 }
 
 /// How many entries there are.
 pub fn count(connection: &Connection) -> Result<u64, StoreError> {
-    Ok(connection.query_row("SELECT count(*) FROM entry_search", [], |row| row.get::<_, i64>(0))? as u64)
+    Ok(
+        connection.query_row("SELECT count(*) FROM entry_search", [], |row| {
+            row.get::<_, i64>(0)
+        })? as u64,
+    )
 }
 
 /// Which entries a list shows. Every condition narrows.
@@ -295,7 +314,12 @@ pub fn page(
     if !filter.kinds.is_empty() {
         kinds = format!("kind IN ({})", vec!["?"; filter.kinds.len()].join(", "));
         conditions.push(&kinds);
-        values.extend(filter.kinds.iter().map(|kind| Box::new(kind.clone()) as Box<dyn ToSql>));
+        values.extend(
+            filter
+                .kinds
+                .iter()
+                .map(|kind| Box::new(kind.clone()) as Box<dyn ToSql>),
+        );
     }
     if let Some(from_ms) = filter.from_ms {
         conditions.push("occurred_ms >= ?");
@@ -314,12 +338,18 @@ pub fn page(
         values.push(Box::new(status as u8));
     }
     if let Some(words) = &filter.words {
-        let Some(query) = search::query(words, Some(patient)) else { return Ok(Vec::new()) };
+        let Some(query) = search::query(words, Some(patient)) else {
+            return Ok(Vec::new());
+        };
         conditions.push("search_k IN (SELECT rowid FROM entry_text WHERE entry_text MATCH ?)");
         values.push(Box::new(query));
     }
     if let Some(after) = after {
-        conditions.push(if filter.oldest_first { "(occurred_ms, id) > (?, ?)" } else { "(occurred_ms, id) < (?, ?)" });
+        conditions.push(if filter.oldest_first {
+            "(occurred_ms, id) > (?, ?)"
+        } else {
+            "(occurred_ms, id) < (?, ?)"
+        });
         values.push(Box::new(after.occurred_ms));
         values.push(Box::new(after.id));
     }

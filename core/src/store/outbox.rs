@@ -21,6 +21,8 @@ pub enum WriteState {
 pub struct OutboxRow {
     /// Its number; the order within a lane.
     pub n: u64,
+    /// The incarnation it was written in.
+    pub incarnation: u64,
     /// Its id.
     pub id: WriteId,
     /// The patient whose lane it goes in.
@@ -60,7 +62,7 @@ pub struct EncodingRow {
     pub dependencies: Vec<[u8; 32]>,
 }
 
-const COLUMNS: &str = "n, id, lane, class, unit, compartment, bytes, hash, state, reason, attempts, due_ms, saved_ms, generation, raw";
+const COLUMNS: &str = "n, id, lane, class, unit, compartment, bytes, hash, state, reason, attempts, due_ms, saved_ms, generation, raw, incarnation";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<OutboxRow> {
     let compartment = Compartment::from_code(row.get(5)?).unwrap_or(Compartment::Clinical);
@@ -87,6 +89,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<OutboxRow> {
         saved_ms: row.get(12)?,
         generation: row.get(13)?,
         raw: row.get(14)?,
+        incarnation: row.get::<_, i64>(15)? as u64,
     })
 }
 
@@ -94,8 +97,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<OutboxRow> {
 pub fn insert(connection: &Connection, row: &OutboxRow) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "INSERT INTO outbox (n, id, lane, class, unit, compartment, bytes, hash, saved_ms, generation)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            "INSERT INTO outbox (n, id, lane, class, unit, compartment, bytes, hash, saved_ms, generation,
+             incarnation) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?
         .execute(params![
             row.n as i64,
@@ -108,6 +111,7 @@ pub fn insert(connection: &Connection, row: &OutboxRow) -> Result<(), StoreError
             row.hash.as_slice(),
             row.saved_ms,
             row.generation,
+            row.incarnation as i64,
         ])?;
     Ok(())
 }
@@ -115,13 +119,19 @@ pub fn insert(connection: &Connection, row: &OutboxRow) -> Result<(), StoreError
 /// A write by its number.
 pub fn get(connection: &Connection, n: u64) -> Result<Option<OutboxRow>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM outbox WHERE n = ?1");
-    Ok(connection.prepare_cached(&sql)?.query_row([n as i64], read).optional()?)
+    Ok(connection
+        .prepare_cached(&sql)?
+        .query_row([n as i64], read)
+        .optional()?)
 }
 
 /// A write by its id.
 pub fn by_id(connection: &Connection, id: &WriteId) -> Result<Option<OutboxRow>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM outbox WHERE id = ?1");
-    Ok(connection.prepare_cached(&sql)?.query_row([id], read).optional()?)
+    Ok(connection
+        .prepare_cached(&sql)?
+        .query_row([id], read)
+        .optional()?)
 }
 
 /// Every write, in order.
@@ -140,27 +150,51 @@ pub fn lane(connection: &Connection, lane: &PatientId) -> Result<Vec<OutboxRow>,
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The next writes to send: due, no lane's write before an earlier one of it that is not due, in the order of
-/// classes; up to `limit`.
-pub fn due(connection: &Connection, now_ms: i64, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
+/// The next writes of an incarnation to send: due, none before an earlier one of its lane that is not, in the
+/// order of classes; up to `limit`.
+pub fn due(
+    connection: &Connection,
+    incarnation: u64,
+    now_ms: i64,
+    limit: usize,
+) -> Result<Vec<OutboxRow>, StoreError> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM outbox AS w WHERE state = 0 AND due_ms <= ?1
-         AND NOT EXISTS (SELECT 1 FROM outbox AS e WHERE e.lane = w.lane AND e.n < w.n
-                         AND (e.state <> 0 OR e.due_ms > ?1))
+        "WITH held AS (SELECT lane, min(n) AS n FROM outbox
+                       WHERE (state <> 0 OR due_ms > 0) AND (state <> 0 OR due_ms > ?1) GROUP BY lane)
+         SELECT {COLUMNS} FROM outbox AS w WHERE state = 0 AND due_ms <= ?1 AND incarnation = ?3
+         AND NOT EXISTS (SELECT 1 FROM held WHERE held.lane = w.lane AND held.n < w.n)
          ORDER BY class, n LIMIT ?2"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![now_ms, limit as i64], read)?;
+    let rows = statement.query_map(params![now_ms, limit as i64, incarnation as i64], read)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The incarnation of the oldest write.
+pub fn first_incarnation(connection: &Connection) -> Result<Option<u64>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT incarnation FROM outbox ORDER BY n LIMIT 1")?;
+    Ok(statement
+        .query_row([], |row| row.get::<_, i64>(0))
+        .optional()?
+        .map(|number| number as u64))
 }
 
 /// The earliest instant a pending write is due.
 pub fn next_due_ms(connection: &Connection) -> Result<Option<i64>, StoreError> {
-    Ok(connection.query_row("SELECT min(due_ms) FROM outbox WHERE state = 0", [], |row| row.get(0))?)
+    Ok(
+        connection.query_row("SELECT min(due_ms) FROM outbox WHERE state = 0", [], |row| {
+            row.get(0)
+        })?,
+    )
 }
 
 /// Marks a write's state and reason.
-pub fn set_state(connection: &Connection, n: u64, state: WriteState, reason: Option<&str>) -> Result<(), StoreError> {
+pub fn set_state(
+    connection: &Connection,
+    n: u64,
+    state: WriteState,
+    reason: Option<&str>,
+) -> Result<(), StoreError> {
     connection
         .prepare_cached("UPDATE outbox SET state = ?2, reason = ?3 WHERE n = ?1")?
         .execute(params![n as i64, state as u8, reason])?;
@@ -168,7 +202,13 @@ pub fn set_state(connection: &Connection, n: u64, state: WriteState, reason: Opt
 }
 
 /// A failed attempt: pending again, not before `due_ms`.
-pub fn set_retry(connection: &Connection, n: u64, attempts: u32, due_ms: i64, reason: &str) -> Result<(), StoreError> {
+pub fn set_retry(
+    connection: &Connection,
+    n: u64,
+    attempts: u32,
+    due_ms: i64,
+    reason: &str,
+) -> Result<(), StoreError> {
     connection
         .prepare_cached("UPDATE outbox SET state = 0, attempts = ?2, due_ms = ?3, reason = ?4 WHERE n = ?1")?
         .execute(params![n as i64, attempts, due_ms, reason])?;
@@ -177,7 +217,9 @@ pub fn set_retry(connection: &Connection, n: u64, attempts: u32, due_ms: i64, re
 
 /// The change travels with the write from now on.
 pub fn set_raw(connection: &Connection, n: u64) -> Result<(), StoreError> {
-    connection.prepare_cached("UPDATE outbox SET raw = 1 WHERE n = ?1")?.execute([n as i64])?;
+    connection
+        .prepare_cached("UPDATE outbox SET raw = 1 WHERE n = ?1")?
+        .execute([n as i64])?;
     Ok(())
 }
 
@@ -191,24 +233,35 @@ pub fn set_generation(connection: &Connection, n: u64, generation: u32) -> Resul
 
 /// What was in flight is pending again.
 pub fn recall_in_flight(connection: &Connection) -> Result<usize, StoreError> {
-    Ok(connection.prepare_cached("UPDATE outbox SET state = 0 WHERE state = 1")?.execute([])?)
+    Ok(connection
+        .prepare_cached("UPDATE outbox SET state = 0 WHERE state = 1")?
+        .execute([])?)
 }
 
 /// All pending writes are due no later than `due_ms` (a clock that went back must not make them wait longer).
 pub fn cap_due(connection: &Connection, due_ms: i64) -> Result<(), StoreError> {
-    connection.prepare_cached("UPDATE outbox SET due_ms = ?1 WHERE due_ms > ?1")?.execute([due_ms])?;
+    connection
+        .prepare_cached("UPDATE outbox SET due_ms = ?1 WHERE due_ms > ?1")?
+        .execute([due_ms])?;
     Ok(())
 }
 
 /// Parked writes are tried again (after an update, a new scope, a person's word).
 pub fn unpark(connection: &Connection) -> Result<usize, StoreError> {
-    Ok(connection.execute("UPDATE outbox SET state = 0, due_ms = 0, attempts = 0, reason = NULL WHERE state = 2", [])?)
+    Ok(connection.execute(
+        "UPDATE outbox SET state = 0, due_ms = 0, attempts = 0, reason = NULL WHERE state = 2",
+        [],
+    )?)
 }
 
 /// Takes a write out, with its encodings.
 pub fn remove(connection: &Connection, n: u64) -> Result<(), StoreError> {
-    connection.prepare_cached("DELETE FROM encoding WHERE n = ?1")?.execute([n as i64])?;
-    connection.prepare_cached("DELETE FROM outbox WHERE n = ?1")?.execute([n as i64])?;
+    connection
+        .prepare_cached("DELETE FROM encoding WHERE n = ?1")?
+        .execute([n as i64])?;
+    connection
+        .prepare_cached("DELETE FROM outbox WHERE n = ?1")?
+        .execute([n as i64])?;
     Ok(())
 }
 
@@ -230,7 +283,11 @@ pub struct OutboxSize {
 }
 
 /// See [`OutboxSize`]. Scans the queue: for status, not for each write.
-pub fn size(connection: &Connection, stuck_attempts: u32, stuck_before_ms: i64) -> Result<OutboxSize, StoreError> {
+pub fn size(
+    connection: &Connection,
+    stuck_attempts: u32,
+    stuck_before_ms: i64,
+) -> Result<OutboxSize, StoreError> {
     Ok(connection.query_row(
         "SELECT count(*), coalesce(sum(length(bytes)), 0), min(saved_ms), coalesce(sum(state = 1), 0),
          coalesce(sum(state = 2), 0), coalesce(sum(attempts >= ?1 OR (attempts > 0 AND saved_ms < ?2)), 0) FROM outbox",
@@ -250,11 +307,18 @@ pub fn size(connection: &Connection, stuck_attempts: u32, stuck_before_ms: i64) 
 
 /// Whether anything waits.
 pub fn is_empty(connection: &Connection) -> Result<bool, StoreError> {
-    Ok(!connection.prepare_cached("SELECT 1 FROM outbox LIMIT 1")?.exists([])?)
+    Ok(!connection
+        .prepare_cached("SELECT 1 FROM outbox LIMIT 1")?
+        .exists([])?)
 }
 
 /// Writes the changes a write is encoded as.
-pub fn put_encoding(connection: &Connection, n: u64, ordinal: usize, row: &EncodingRow) -> Result<(), StoreError> {
+pub fn put_encoding(
+    connection: &Connection,
+    n: u64,
+    ordinal: usize,
+    row: &EncodingRow,
+) -> Result<(), StoreError> {
     connection
         .prepare_cached(
             "INSERT OR REPLACE INTO encoding (n, ordinal, document, hash, dependencies) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -278,7 +342,10 @@ pub fn encodings(connection: &Connection, n: u64) -> Result<Vec<EncodingRow>, St
         Ok(EncodingRow {
             document: id_column(row, 0)?,
             hash: row.get(1)?,
-            dependencies: dependencies.chunks_exact(32).filter_map(|hash| hash.try_into().ok()).collect(),
+            dependencies: dependencies
+                .chunks_exact(32)
+                .filter_map(|hash| hash.try_into().ok())
+                .collect(),
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -49,7 +49,12 @@ fn read(row: &Row<'_>) -> rusqlite::Result<PatientRow> {
 }
 
 /// Writes a patient, with the name `fold`ed for lists and the keys by which duplicates are found.
-pub fn put(connection: &Connection, patient: &PatientRow, fold: &str, keys: &[String]) -> Result<(), StoreError> {
+pub fn put(
+    connection: &Connection,
+    patient: &PatientRow,
+    fold: &str,
+    keys: &[String],
+) -> Result<(), StoreError> {
     let json = |record: &PatientRecord| serde_json::to_string(record).map_err(|_| StoreError::Row("patient"));
     connection
         .prepare_cached(
@@ -67,7 +72,9 @@ pub fn put(connection: &Connection, patient: &PatientRow, fold: &str, keys: &[St
             patient.refused,
             patient.as_of as i64,
         ])?;
-    connection.prepare_cached("DELETE FROM patient_key WHERE patient = ?1")?.execute([patient.id])?;
+    connection
+        .prepare_cached("DELETE FROM patient_key WHERE patient = ?1")?
+        .execute([patient.id])?;
     for key in keys {
         connection
             .prepare_cached("INSERT OR IGNORE INTO patient_key (key, patient) VALUES (?1, ?2)")?
@@ -78,20 +85,29 @@ pub fn put(connection: &Connection, patient: &PatientRow, fold: &str, keys: &[St
 
 /// Takes a patient away (the registration was refused).
 pub fn remove(connection: &Connection, patient: &PatientId) -> Result<(), StoreError> {
-    connection.prepare_cached("DELETE FROM patient_key WHERE patient = ?1")?.execute([patient])?;
-    connection.prepare_cached("DELETE FROM patient WHERE id = ?1")?.execute([patient])?;
+    connection
+        .prepare_cached("DELETE FROM patient_key WHERE patient = ?1")?
+        .execute([patient])?;
+    connection
+        .prepare_cached("DELETE FROM patient WHERE id = ?1")?
+        .execute([patient])?;
     Ok(())
 }
 
 /// A patient.
 pub fn get(connection: &Connection, patient: &PatientId) -> Result<Option<PatientRow>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM patient WHERE id = ?1");
-    Ok(connection.prepare_cached(&sql)?.query_row([patient], read).optional()?)
+    Ok(connection
+        .prepare_cached(&sql)?
+        .query_row([patient], read)
+        .optional()?)
 }
 
 /// Whether the patient is here.
 pub fn exists(connection: &Connection, patient: &PatientId) -> Result<bool, StoreError> {
-    Ok(connection.prepare_cached("SELECT 1 FROM patient WHERE id = ?1")?.exists([patient])?)
+    Ok(connection
+        .prepare_cached("SELECT 1 FROM patient WHERE id = ?1")?
+        .exists([patient])?)
 }
 
 /// Patients whose name holds all the (folded) words as prefixes, by name, after a place.
@@ -104,14 +120,23 @@ pub fn page(
     // A leading space lets one pattern match the beginning of any word.
     let patterns: Vec<String> = words
         .iter()
-        .map(|word| format!("% {}%", word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")))
+        .map(|word| {
+            format!(
+                "% {}%",
+                word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+            )
+        })
         .collect();
     let mut sql = format!("SELECT {COLUMNS}, fold FROM patient WHERE 1");
     for index in 0..patterns.len() {
         sql.push_str(&format!(" AND ' ' || fold LIKE ?{} ESCAPE '\\'", index + 1));
     }
     if after.is_some() {
-        sql.push_str(&format!(" AND (fold, id) > (?{}, ?{})", patterns.len() + 1, patterns.len() + 2));
+        sql.push_str(&format!(
+            " AND (fold, id) > (?{}, ?{})",
+            patterns.len() + 1,
+            patterns.len() + 2
+        ));
     }
     sql.push_str(&format!(" ORDER BY fold, id LIMIT {limit}"));
     let mut values: Vec<&dyn rusqlite::ToSql> = patterns.iter().map(|pattern| pattern as _).collect();
@@ -128,7 +153,8 @@ pub fn page(
 pub fn sharing_keys(connection: &Connection, keys: &[String]) -> Result<Vec<PatientId>, StoreError> {
     let mut found = std::collections::BTreeSet::new();
     for key in keys {
-        let mut statement = connection.prepare_cached("SELECT patient FROM patient_key WHERE key = ?1 LIMIT 100")?;
+        let mut statement =
+            connection.prepare_cached("SELECT patient FROM patient_key WHERE key = ?1 LIMIT 100")?;
         for id in statement.query_map([key], |row| id_column::<PatientId>(row, 0))? {
             found.insert(id?);
         }

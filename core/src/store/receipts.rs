@@ -35,8 +35,8 @@ pub fn put(connection: &Connection, write: &WriteId, receipt: &Receipt) -> Resul
 
 /// The receipt of a write.
 pub fn get(connection: &Connection, write: &WriteId) -> Result<Option<Receipt>, StoreError> {
-    let mut statement =
-        connection.prepare_cached("SELECT unit, compartment, seq, received_ms FROM receipt WHERE write_id = ?1")?;
+    let mut statement = connection
+        .prepare_cached("SELECT unit, compartment, seq, received_ms FROM receipt WHERE write_id = ?1")?;
     let found = statement.query_row([write], |row| {
         let compartment = Compartment::from_code(row.get(1)?).unwrap_or(Compartment::Clinical);
         Ok(Receipt {
@@ -49,7 +49,12 @@ pub fn get(connection: &Connection, write: &WriteId) -> Result<Option<Receipt>, 
 }
 
 /// Keeps what the running hash needs of an own accepted write.
-pub fn put_own(connection: &Connection, n: u64, hash: &[u8; 32], changes: &[[u8; 32]]) -> Result<(), StoreError> {
+pub fn put_own(
+    connection: &Connection,
+    n: u64,
+    hash: &[u8; 32],
+    changes: &[[u8; 32]],
+) -> Result<(), StoreError> {
     connection
         .prepare_cached("INSERT OR REPLACE INTO own (n, hash, changes) VALUES (?1, ?2, ?3)")?
         .execute(params![n as i64, hash.as_slice(), changes.concat()])?;
@@ -61,13 +66,21 @@ pub fn own(connection: &Connection, n: u64) -> Result<Option<([u8; 32], Vec<[u8;
     let mut statement = connection.prepare_cached("SELECT hash, changes FROM own WHERE n = ?1")?;
     let found = statement.query_row([n as i64], |row| {
         let changes: Vec<u8> = row.get(1)?;
-        Ok((row.get(0)?, changes.chunks_exact(32).filter_map(|hash| hash.try_into().ok()).collect()))
+        Ok((
+            row.get(0)?,
+            changes
+                .chunks_exact(32)
+                .filter_map(|hash| hash.try_into().ok())
+                .collect(),
+        ))
     });
     Ok(found.optional()?)
 }
 
 /// The cursor passed an own write.
 pub fn forget_own(connection: &Connection, n: u64) -> Result<(), StoreError> {
-    connection.prepare_cached("DELETE FROM own WHERE n = ?1")?.execute([n as i64])?;
+    connection
+        .prepare_cached("DELETE FROM own WHERE n = ?1")?
+        .execute([n as i64])?;
     Ok(())
 }

@@ -10,14 +10,19 @@ use uuid::Uuid;
 pub fn put(connection: &Connection, row: &ReferenceRow) -> Result<(), StoreError> {
     connection
         .prepare_cached("INSERT OR REPLACE INTO reference (kind, id, name, details) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![row.kind, row.id.as_bytes().as_slice(), row.name.0, row.details.0])?;
+        .execute(params![
+            row.kind,
+            row.id.as_bytes().as_slice(),
+            row.name.0,
+            row.details.0
+        ])?;
     Ok(())
 }
 
 /// The rows of a kind, by name.
 pub fn list(connection: &Connection, kind: &str) -> Result<Vec<ReferenceRow>, StoreError> {
-    let mut statement =
-        connection.prepare_cached("SELECT id, name, details FROM reference WHERE kind = ?1 ORDER BY name, id")?;
+    let mut statement = connection
+        .prepare_cached("SELECT id, name, details FROM reference WHERE kind = ?1 ORDER BY name, id")?;
     let rows = statement.query_map([kind], |row| {
         Ok(ReferenceRow {
             kind: kind.to_owned(),

@@ -24,7 +24,16 @@ macro_rules! id_columns {
         }
     )*};
 }
-id_columns!(PatientId, EntryId, ChartItemId, DocumentId, WriteId, UserId, UnitId, ConflictId);
+id_columns!(
+    PatientId,
+    EntryId,
+    ChartItemId,
+    DocumentId,
+    WriteId,
+    UserId,
+    UnitId,
+    ConflictId
+);
 
 /// An id.
 pub(crate) fn id_column<T: From<[u8; 16]>>(row: &Row<'_>, index: usize) -> rusqlite::Result<T> {
@@ -32,7 +41,10 @@ pub(crate) fn id_column<T: From<[u8; 16]>>(row: &Row<'_>, index: usize) -> rusql
 }
 
 /// An id, or none.
-pub(crate) fn optional_id_column<T: From<[u8; 16]>>(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<T>> {
+pub(crate) fn optional_id_column<T: From<[u8; 16]>>(
+    row: &Row<'_>,
+    index: usize,
+) -> rusqlite::Result<Option<T>> {
     match row.get_ref(index)? {
         rusqlite::types::ValueRef::Null => Ok(None),
         _ => id_column(row, index).map(Some),

@@ -22,7 +22,9 @@ pub fn query(words: &str, patient: Option<&PatientId>) -> Option<String> {
     if terms.is_empty() {
         return None;
     }
-    let patient = patient.map(|patient| format!("\"{}\" AND ", patient_word(patient))).unwrap_or_default();
+    let patient = patient
+        .map(|patient| format!("\"{}\" AND ", patient_word(patient)))
+        .unwrap_or_default();
     Some(format!("{patient}{}", terms.join(" AND ")))
 }
 
@@ -43,17 +45,24 @@ pub(super) fn add(connection: &Connection, k: Option<i64>, entry: &EntryRow) -> 
     };
     connection
         .prepare_cached("INSERT INTO entry_text (rowid, text) VALUES (?1, ?2)")?
-        .execute(params![k, format!("{} {}", entry.text.0, patient_word(&entry.patient))])?;
+        .execute(params![
+            k,
+            format!("{} {}", entry.text.0, patient_word(&entry.patient))
+        ])?;
     Ok(k)
 }
 
 pub(super) fn remove(connection: &Connection, k: i64) -> Result<(), StoreError> {
-    connection.prepare_cached("DELETE FROM entry_text WHERE rowid = ?1")?.execute([k])?;
+    connection
+        .prepare_cached("DELETE FROM entry_text WHERE rowid = ?1")?
+        .execute([k])?;
     Ok(())
 }
 
 pub(super) fn forget(connection: &Connection, k: i64) -> Result<(), StoreError> {
-    connection.prepare_cached("DELETE FROM entry_search WHERE k = ?1")?.execute([k])?;
+    connection
+        .prepare_cached("DELETE FROM entry_search WHERE k = ?1")?
+        .execute([k])?;
     Ok(())
 }
 
@@ -63,12 +72,15 @@ pub fn across_patients(
     words: &str,
     limit: usize,
 ) -> Result<Vec<(PatientId, crate::id::EntryId)>, StoreError> {
-    let Some(query) = query(words, None) else { return Ok(Vec::new()) };
+    let Some(query) = query(words, None) else {
+        return Ok(Vec::new());
+    };
     let mut statement = connection.prepare_cached(
         "SELECT s.patient, s.id FROM entry_text t JOIN entry_search s ON s.k = t.rowid
          WHERE entry_text MATCH ?1 ORDER BY t.rowid DESC LIMIT ?2",
     )?;
-    let rows = statement
-        .query_map(params![query, limit as i64], |row| Ok((super::id_column(row, 0)?, super::id_column(row, 1)?)))?;
+    let rows = statement.query_map(params![query, limit as i64], |row| {
+        Ok((super::id_column(row, 0)?, super::id_column(row, 1)?))
+    })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

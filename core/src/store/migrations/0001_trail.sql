@@ -62,12 +62,15 @@ CREATE TABLE reference (kind TEXT NOT NULL, id BLOB NOT NULL, name TEXT NOT NULL
 
 -- Writes on their way. `state`: 0 pending, 1 in flight, 2 parked.
 CREATE TABLE outbox (
-  n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, lane BLOB NOT NULL, class INTEGER NOT NULL, unit BLOB NOT NULL,
+  n INTEGER PRIMARY KEY, incarnation INTEGER NOT NULL, id BLOB NOT NULL UNIQUE, lane BLOB NOT NULL, class INTEGER NOT NULL, unit BLOB NOT NULL,
   compartment INTEGER NOT NULL, bytes BLOB NOT NULL, hash BLOB NOT NULL, state INTEGER NOT NULL DEFAULT 0,
   reason TEXT, attempts INTEGER NOT NULL DEFAULT 0, due_ms INTEGER NOT NULL DEFAULT 0, saved_ms INTEGER NOT NULL,
   generation INTEGER NOT NULL DEFAULT 0, raw INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX outbox_by_lane ON outbox (lane, n);
+CREATE INDEX outbox_by_class ON outbox (class, n);
+-- The few writes that hold up their lane.
+CREATE INDEX outbox_waiting ON outbox (lane, n) WHERE state <> 0 OR due_ms > 0;
 -- The changes a write is encoded as, one for each document.
 CREATE TABLE encoding (
   n INTEGER NOT NULL, ordinal INTEGER NOT NULL, document BLOB NOT NULL, hash BLOB NOT NULL, dependencies BLOB NOT NULL,
