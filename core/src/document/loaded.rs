@@ -115,6 +115,19 @@ impl LoadedDocument {
         self.document.get_change_by_hash(&ChangeHash(*hash)).is_some()
     }
 
+    /// The bytes of a change it holds.
+    pub fn change(&self, hash: &ChangeId) -> Option<Vec<u8>> {
+        self.document
+            .get_change_by_hash(&ChangeHash(*hash))
+            .map(|change| change.raw_bytes().to_vec())
+    }
+
+    /// Whether two documents show the same, down to keys this version does not know. (Of concurrent values it
+    /// compares the winners; the states of what was touched hold the others.)
+    pub fn shows_the_same_as(&self, other: &Self) -> bool {
+        self.document.hydrate(None) == other.document.hydrate(None)
+    }
+
     /// An estimate of its size: the bytes it was loaded from and the changes since.
     pub fn bytes(&self) -> usize {
         self.bytes

@@ -85,10 +85,12 @@ pub struct LogItem {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PageItem {
-    /// The reader's own write, which it has: only its number.
+    /// The reader's own writes, which it has: only their numbers.
     Own {
-        /// The write.
+        /// The first write.
         n: u64,
+        /// How many in a row, each an item with the next `n` and the next seq.
+        count: u32,
     },
     /// Somebody else's.
     Item(Box<LogItem>),
@@ -99,7 +101,8 @@ pub enum PageItem {
 pub struct Page {
     /// The stream.
     pub stream: Stream,
-    /// The seq of the first item.
+    /// The seq of the first item: the cursor's + 1. Where it is 1 although the cursor stood further, the server's
+    /// log differs there: the reader starts anew from seq 0 and the zero chain.
     pub first: u64,
     /// The items, without a gap.
     pub items: Vec<PageItem>,

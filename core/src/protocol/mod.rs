@@ -1,5 +1,6 @@
 //! The wire protocol v1: the same types as CBOR (RFC 8949) and as JSON. `docs/SPEC.md` is normative.
 
+mod audit_chain;
 mod body;
 mod codec;
 mod enrol;
@@ -10,6 +11,7 @@ mod snapshot;
 mod sync;
 mod token;
 
+pub use audit_chain::advance_audit;
 pub use body::{BodyError, Encoding, decode_body, encode_body};
 pub use codec::{DecodeError, decode, encode};
 pub use enrol::{EnrolAnswer, EnrolRequest, EnrolmentCode, Person, Scope, Unit};

@@ -57,6 +57,7 @@ pub struct ChangeReference {
     /// The running hash of the log covers the whole hash.
     pub check: u32,
     /// What it builds on. None: the previous change of this document in this message, else the genesis change.
+    /// (The reader's own items of a page carry no changes, so they do not count; a page's message is its answer.)
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dependencies: Option<Vec<ByteArray<32>>>,
     /// The change itself, only where the receiver computed another one or does not know the intent.
