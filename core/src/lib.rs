@@ -21,3 +21,8 @@ pub mod document;
 
 // Floor 3: the encrypted file.
 pub mod store;
+
+// Floor 4: state machines over the store.
+pub mod device;
+pub mod replica;
+pub mod step;

@@ -1,0 +1,178 @@
+//! Writes into documents.
+
+use super::{chart_rows, entry_rows, records};
+use crate::document::{AppliedChange, DocumentError, DocumentKey, Touched, operations};
+use crate::error::{Code, Result, SyncError};
+use crate::id::{Incarnation, UnitId};
+use crate::limits::CHUNKS_BEFORE_COMPACTION;
+use crate::protocol::{ChangeReference, change_check};
+use crate::record::{Intent, Write};
+use crate::step::Step;
+use crate::store::outbox::EncodingRow;
+use crate::store::{documents, reference};
+use std::collections::HashMap;
+
+/// Applies one's own new write on top of everything here. Returns the changes it is encoded as.
+pub fn apply_own(step: &mut Step<'_>, write: &Write, generation: u32) -> Result<Vec<EncodingRow>> {
+    let incarnation = step.device.incarnation;
+    let actor = incarnation.actor(generation);
+    let mut encodings = Vec::new();
+    for compiled in operations(write, &incarnation) {
+        let id = compiled.key.id();
+        documents::ensure(step.transaction, &compiled.key, &write.unit)?;
+        let applied = with_document(step, &compiled.key, |document| document.apply(&compiled.operations, &actor, None))?;
+        store_change(step, &compiled.key, Some(write.n), &applied)?;
+        project(step, &compiled.key, write.unit, &applied.touched)?;
+        encodings.push(EncodingRow { document: id, hash: applied.hash, dependencies: applied.dependencies });
+    }
+    match &write.intent {
+        Intent::Register { .. } | Intent::EditRecord { .. } => records::refresh_record(step, &write.patient)?,
+        Intent::AddReference { rows } => put_reference(step, rows)?,
+        _ => {}
+    }
+    step.changes.patient(write.patient);
+    Ok(encodings)
+}
+
+/// Applies a write the server accepted, somebody else's or one's own that is no longer here. `previous` holds, per
+/// document, the last change of this message. The change computed must be the one the server computed.
+///
+/// # Errors
+/// `encoding_mismatch` when it is not: then the changes themselves must come. `missing_dependency`.
+pub fn apply_accepted(
+    step: &mut Step<'_>,
+    incarnation: &Incarnation,
+    generation: u32,
+    write: &Write,
+    changes: &[ChangeReference],
+    seq: u64,
+    previous: &mut HashMap<DocumentKey, [u8; 32]>,
+) -> Result<()> {
+    let actor = incarnation.actor(generation);
+    let compiled = operations(write, incarnation);
+    if compiled.len() != changes.len() {
+        return Err(SyncError::from(Code::EncodingMismatch));
+    }
+    for (compiled, change) in compiled.iter().zip(changes) {
+        let key = compiled.key;
+        documents::ensure(step.transaction, &key, &write.unit)?;
+        let row = documents::get(step.transaction, &key.id())?;
+        if row.is_some_and(|row| row.as_of >= seq) {
+            // A snapshot brought this item's change with the document.
+            continue;
+        }
+        let dependencies = dependencies(change, previous.get(&key));
+        let applied = with_document(step, &key, |document| match &change.raw {
+            Some(raw) => document.apply_raw(raw, &actor),
+            None => document.apply(&compiled.operations, &actor, Some(&dependencies)),
+        })?;
+        if change_check(&applied.hash) != change.check {
+            return Err(SyncError::from(Code::EncodingMismatch));
+        }
+        previous.insert(key, applied.hash);
+        store_change(step, &key, None, &applied)?;
+        project(step, &key, write.unit, &applied.touched)?;
+    }
+    if let Intent::AddReference { rows } = &write.intent {
+        put_reference(step, rows)?;
+    }
+    step.changes.patient(write.patient);
+    Ok(())
+}
+
+/// The heads a change reference names: given, or the previous change of the message, or the genesis change.
+fn dependencies(change: &ChangeReference, previous: Option<&[u8; 32]>) -> Vec<[u8; 32]> {
+    match &change.dependencies {
+        Some(named) => named.iter().map(|hash| **hash).collect(),
+        None => vec![previous.copied().unwrap_or(crate::document::LoadedDocument::genesis_hash())],
+    }
+}
+
+/// The server accepted one's own write as it is encoded here: its changes are everybody's now, and what depends on
+/// the log's order is projected again.
+pub fn settle_own(step: &mut Step<'_>, incarnation: &Incarnation, write: &Write) -> Result<()> {
+    for compiled in operations(write, incarnation) {
+        let id = compiled.key.id();
+        documents::settle_chunks(step.transaction, &id, write.n)?;
+        // Only a second header of an entry depends on who came first.
+        if matches!(write.intent, Intent::Finalize { .. }) {
+            project(step, &compiled.key, write.unit, &Touched::by_operations(&compiled.operations))?;
+        }
+    }
+    step.changes.patient(write.patient);
+    Ok(())
+}
+
+fn put_reference(step: &mut Step<'_>, rows: &[crate::record::ReferenceRow]) -> Result<()> {
+    for row in rows {
+        reference::put(step.transaction, row)?;
+    }
+    Ok(())
+}
+
+/// Works on a document; what the document's floor refuses becomes a public error.
+pub(super) fn with_document<T>(
+    step: &mut Step<'_>,
+    key: &DocumentKey,
+    work: impl FnOnce(&mut crate::document::LoadedDocument) -> Result<T, DocumentError>,
+) -> Result<T> {
+    let document = match step.documents.get(step.transaction, key) {
+        Ok(document) => document,
+        Err(error) => {
+            if error.code == Code::StoreDamaged {
+                step.damaged.insert(key.id());
+            }
+            return Err(error);
+        }
+    };
+    work(document).map_err(|error| SyncError::new(error.code(), error.to_string()))
+}
+
+fn store_change(
+    step: &mut Step<'_>,
+    key: &DocumentKey,
+    write_n: Option<u64>,
+    applied: &AppliedChange,
+) -> Result<()> {
+    let id = key.id();
+    let entries = with_document(step, key, |document| Ok(document.entry_count()))?;
+    documents::append_chunk(step.transaction, &id, write_n, &applied.bytes, entries)?;
+    compact_if_due(step, key)
+}
+
+/// Puts the accepted chunks into one when they are many. Pending ones stay apart.
+fn compact_if_due(step: &mut Step<'_>, key: &DocumentKey) -> Result<()> {
+    let id = key.id();
+    let Some(row) = documents::get(step.transaction, &id)? else { return Ok(()) };
+    if row.chunks < CHUNKS_BEFORE_COMPACTION || row.chunks % CHUNKS_BEFORE_COMPACTION != 0 {
+        return Ok(());
+    }
+    let saved = if documents::has_pending(step.transaction, &id)? {
+        let chunks = documents::chunks(step.transaction, &id, true)?;
+        if chunks.len() < 2 {
+            return Ok(());
+        }
+        match crate::document::LoadedDocument::load(chunks.iter().map(Vec::as_slice)) {
+            Ok(accepted) => accepted.save(),
+            // An accepted change that builds on one of ours whose outcome has not come yet: later, then.
+            Err(_) => return Ok(()),
+        }
+    } else {
+        with_document(step, key, |document| Ok(document.save()))?
+    };
+    documents::replace_accepted(step.transaction, &id, &saved)?;
+    Ok(())
+}
+
+/// Writes the rows of what was touched.
+pub(crate) fn project(step: &mut Step<'_>, key: &DocumentKey, unit: UnitId, touched: &Touched) -> Result<()> {
+    for entry in &touched.entries {
+        let state = with_document(step, key, |document| Ok(document.entry(entry)))?;
+        entry_rows::write(step, key, unit, entry, &state)?;
+    }
+    for item in &touched.chart_items {
+        let state = with_document(step, key, |document| Ok(document.chart_item(item)))?;
+        chart_rows::write(step, key, unit, item, &state)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! An entry's row and conflict, from its document and its receipts.
+
+use crate::document::{DocumentKey, DraftState, EntryState};
+use crate::error::Result;
+use crate::id::{ConflictId, EntryId, UnitId, WriteId};
+use crate::record::{EntryHeader, Relation};
+use crate::step::Step;
+use crate::store::conflicts::{self, Choice, ConflictRow, ConflictSubject};
+use crate::store::entries::{self, EntryRow, EntryStatus, RelationRow};
+use crate::store::receipts;
+
+/// Writes the row of an entry as its document has it, or takes it away when the document no longer has it.
+pub(super) fn write(step: &mut Step<'_>, key: &DocumentKey, unit: UnitId, id: &EntryId, state: &EntryState) -> Result<()> {
+    let shown = shown_header(step, state)?;
+    let row = match (&shown, &state.draft) {
+        (Some(header), draft) => Some(final_row(key, id, header, draft.as_ref(), state)),
+        (None, Some(draft)) => Some(draft_row(key, unit, id, draft)),
+        (None, None) => None,
+    };
+    match row {
+        Some(row) => entries::put(step.transaction, &row)?,
+        None => entries::remove(step.transaction, id)?,
+    }
+    write_conflict(step, key, id, state, shown.map(|header| header.write))
+}
+
+/// Of several headers the one a person chose, else the first in the log's order; one that is not in the log yet
+/// comes last.
+fn shown_header<'a>(step: &Step<'_>, state: &'a EntryState) -> Result<Option<&'a EntryHeader>> {
+    if let Some(chosen) = state.chosen.iter().find_map(|chosen| state.headers.get(chosen)) {
+        return Ok(Some(chosen));
+    }
+    if state.headers.len() < 2 {
+        return Ok(state.headers.values().next());
+    }
+    let mut first: Option<(u64, &EntryHeader)> = None;
+    for header in state.headers.values() {
+        let seq = receipts::get(step.transaction, &header.write)?.map_or(u64::MAX, |receipt| receipt.seq);
+        if first.is_none_or(|(known, _)| seq < known) {
+            first = Some((seq, header));
+        }
+    }
+    Ok(first.map(|(_, header)| header))
+}
+
+fn final_row(
+    key: &DocumentKey,
+    id: &EntryId,
+    header: &EntryHeader,
+    draft: Option<&DraftState>,
+    state: &EntryState,
+) -> EntryRow {
+    let entry = &header.entry;
+    let digest = draft.map(DraftState::digest);
+    // The final text never changes: what came into the draft after it was final shows apart.
+    let late = draft.filter(|_| {
+        header.draft_seen.is_some_and(|seen| digest != Some(*seen))
+            && digest.is_some_and(|digest| !state.dismissed.contains(&digest))
+    });
+    EntryRow {
+        id: *id,
+        patient: key.patient,
+        occurred_at: entry.occurred_at,
+        kind: entry.kind.as_str().to_owned(),
+        status: EntryStatus::Final,
+        text: entry.text.clone(),
+        body: entry.body.clone(),
+        author: header.author,
+        unit: header.unit,
+        compartment: key.compartment,
+        recorded_at: header.recorded_at,
+        chapter: key.chapter_numbers(),
+        time_inferred: entry.marks.time_inferred,
+        time_uncertain: entry.marks.time_uncertain,
+        relation: entry.relation.map(|relation| match relation {
+            Relation::Amends(entry) => RelationRow::Amends(entry),
+            Relation::Retracts(entry) => RelationRow::Retracts(entry),
+            Relation::MovedFrom { patient, entry } => RelationRow::MovedFrom(patient, entry),
+        }),
+        origin: entry.origin.as_ref().map(|origin| origin.resource.clone()),
+        performer: entry.origin.as_ref().and_then(|origin| origin.performer.clone()),
+        origin_digest: entry.origin.as_ref().map(|origin| origin.digest.clone()),
+        write: header.write,
+        headers: if state.chosen.is_empty() { distinct(state).len() as u32 } else { 1 },
+        late_edit: late.map(|draft| draft.text.clone()),
+        draft_digest: digest,
+    }
+}
+
+fn draft_row(key: &DocumentKey, unit: UnitId, id: &EntryId, draft: &DraftState) -> EntryRow {
+    EntryRow {
+        id: *id,
+        patient: key.patient,
+        occurred_at: draft.occurred_at.first().copied().unwrap_or(draft.recorded_at),
+        kind: draft.kind.as_str().to_owned(),
+        status: EntryStatus::Draft,
+        text: draft.text.clone(),
+        body: draft.body.first().cloned().flatten(),
+        author: draft.author,
+        unit,
+        compartment: key.compartment,
+        recorded_at: draft.recorded_at,
+        chapter: key.chapter_numbers(),
+        time_inferred: false,
+        time_uncertain: false,
+        relation: None,
+        origin: None,
+        performer: None,
+        origin_digest: None,
+        write: WriteId(uuid::Uuid::nil()),
+        headers: 0,
+        late_edit: None,
+        draft_digest: Some(draft.digest()),
+    }
+}
+
+/// Headers that say different things: two people who import the same resource do not disagree.
+fn distinct(state: &EntryState) -> Vec<&EntryHeader> {
+    let mut found: Vec<&EntryHeader> = Vec::new();
+    for header in state.headers.values() {
+        if !found.iter().any(|known| known.entry == header.entry) {
+            found.push(header);
+        }
+    }
+    found
+}
+
+fn write_conflict(
+    step: &mut Step<'_>,
+    key: &DocumentKey,
+    id: &EntryId,
+    state: &EntryState,
+    shown: Option<WriteId>,
+) -> Result<()> {
+    let headers = distinct(state);
+    if headers.len() < 2 || !state.chosen.is_empty() {
+        if state.headers.len() > 1 || state.draft.is_some() {
+            conflicts::keep_only(step.transaction, &id.0, &[])?;
+        }
+        return Ok(());
+    }
+    let mut choices: Vec<Choice> = headers
+        .into_iter()
+        .map(|header| Choice {
+            value: header.entry.text.clone(),
+            author: header.author,
+            recorded_at: header.recorded_at,
+            write: header.write,
+            shown: Some(header.write) == shown,
+        })
+        .collect();
+    choices.sort_by_key(|choice| (!choice.shown, choice.write));
+    conflicts::put(
+        step.transaction,
+        &ConflictRow {
+            id: ConflictId::derive(&id.0, "header"),
+            patient: key.patient,
+            subject: id.0,
+            subject_kind: ConflictSubject::Entry,
+            field: "header".into(),
+            needs_person: true,
+            choices,
+        },
+    )?;
+    Ok(())
+}

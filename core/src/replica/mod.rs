@@ -1,0 +1,16 @@
+//! The replica: writes, one's own and everybody's, become changes of documents and rows of the read model, in the
+//! transaction of the step. Own writes that wait lie on top of what the server accepted and can be taken back.
+
+mod apply;
+mod cache;
+mod chart_rows;
+mod entry_rows;
+mod reconstruct;
+mod records;
+
+pub use apply::{apply_accepted, apply_own, settle_own};
+pub use cache::DocumentCache;
+pub use reconstruct::{rebuild_documents, reproject_everything, subjects};
+pub use records::{accept_record, accept_snapshot_record, refresh_record};
+
+pub(crate) use apply::project;

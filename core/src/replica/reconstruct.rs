@@ -1,0 +1,152 @@
+//! Taking writes back: a document is built again from what the server accepted and the writes that still wait,
+//! encoded anew under the next generation.
+
+use super::apply::project;
+use crate::document::{DocumentKey, LoadedDocument, operations};
+use crate::error::{Code, Result, SyncError};
+use crate::id::{DocumentId, Incarnation};
+use crate::record::{Intent, Write};
+use crate::step::Step;
+use crate::store::outbox::{self, EncodingRow, OutboxRow};
+use crate::store::{chart, documents, entries};
+use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
+
+/// Builds documents again. The writes that wait in them, and the documents these touch besides, come along.
+/// Returns the writes that cannot be encoded any more (what they build on is gone): they belong into the drawer.
+pub fn rebuild_documents(step: &mut Step<'_>, documents: &BTreeSet<DocumentId>) -> Result<Vec<OutboxRow>> {
+    let (documents, writes) = closure(step, documents)?;
+    step.device.counters.generation = step.device.counters.generation.saturating_add(1);
+    let generation = step.device.counters.generation;
+    let mut rebuilt: BTreeMap<DocumentId, (DocumentKey, LoadedDocument)> = BTreeMap::new();
+    for id in &documents {
+        let Some(row) = documents::get(step.transaction, id)? else { continue };
+        documents::drop_pending_chunks(step.transaction, id)?;
+        let chunks = documents::chunks(step.transaction, id, true)?;
+        let loaded = LoadedDocument::load(chunks.iter().map(Vec::as_slice)).map_err(|_| {
+            step.damaged.insert(*id);
+            SyncError::from(Code::StoreDamaged)
+        })?;
+        rebuilt.insert(*id, (row.key, loaded));
+    }
+    let mut orphans = Vec::new();
+    for n in writes {
+        let Some(row) = outbox::get(step.transaction, n)? else { continue };
+        if !encode_again(step, &row, generation, &mut rebuilt)? {
+            orphans.push(row);
+        }
+    }
+    for (id, (key, document)) in rebuilt {
+        let Some(row) = documents::get(step.transaction, &id)? else { continue };
+        documents::set_as_of(step.transaction, &id, document.entry_count(), row.as_of)?;
+        step.documents.replace(id, document);
+        reproject(step, &key, row.unit)?;
+    }
+    Ok(orphans)
+}
+
+/// The documents, the writes waiting in them, the other documents of these writes, and so on.
+fn closure(step: &Step<'_>, documents: &BTreeSet<DocumentId>) -> Result<(BTreeSet<DocumentId>, BTreeSet<u64>)> {
+    let mut documents = documents.clone();
+    let mut writes = BTreeSet::new();
+    let mut open: Vec<DocumentId> = documents.iter().copied().collect();
+    while let Some(document) = open.pop() {
+        for n in outbox::writes_in(step.transaction, &document)? {
+            if writes.insert(n) {
+                for encoding in outbox::encodings(step.transaction, n)? {
+                    if documents.insert(encoding.document) {
+                        open.push(encoding.document);
+                    }
+                }
+            }
+        }
+    }
+    Ok((documents, writes))
+}
+
+fn encode_again(
+    step: &mut Step<'_>,
+    row: &OutboxRow,
+    generation: u32,
+    rebuilt: &mut BTreeMap<DocumentId, (DocumentKey, LoadedDocument)>,
+) -> Result<bool> {
+    let write = Write::from_bytes(&row.bytes).ok_or(SyncError::from(Code::StoreDamaged))?;
+    let incarnation = Incarnation { store: step.device.incarnation.store, number: row.incarnation };
+    let actor = incarnation.actor(generation);
+    let compiled = operations(&write, &incarnation);
+    let mut applied = Vec::new();
+    for compiled in &compiled {
+        let Some((_, document)) = rebuilt.get_mut(&compiled.key.id()) else { return Ok(false) };
+        match document.apply(&compiled.operations, &actor, None) {
+            Ok(change) => applied.push((compiled.key.id(), change)),
+            // A write of two documents whose first half fits and second does not would leave a half: none does
+            // today, because only a move touches two, and both its halves only add.
+            Err(_) => return Ok(false),
+        }
+    }
+    for (ordinal, (id, change)) in applied.into_iter().enumerate() {
+        documents::append_chunk(step.transaction, &id, Some(row.n), &change.bytes, 0)?;
+        let encoding = EncodingRow { document: id, hash: change.hash, dependencies: change.dependencies };
+        outbox::put_encoding(step.transaction, row.n, ordinal, &encoding)?;
+    }
+    outbox::set_generation(step.transaction, row.n, generation)?;
+    Ok(true)
+}
+
+/// Writes all rows of a document again, and takes away those that are no longer in it.
+fn reproject(step: &mut Step<'_>, key: &DocumentKey, unit: crate::id::UnitId) -> Result<()> {
+    let everything = super::apply::with_document(step, key, |document| Ok(document.everything()))?;
+    for entry in entries::ids_in_chapter(step.transaction, key)? {
+        if !everything.entries.contains(&entry) {
+            entries::remove(step.transaction, &entry)?;
+            crate::store::conflicts::keep_only(step.transaction, &entry.0, &[])?;
+        }
+    }
+    if matches!(key.kind, crate::document::DocumentKind::Chart) {
+        for item in chart::list(step.transaction, &key.patient)? {
+            if item.compartment == key.compartment && !everything.chart_items.contains(&item.id) {
+                chart::remove(step.transaction, &key.patient, &item.id)?;
+                crate::store::conflicts::keep_only(step.transaction, &item.id.0, &[])?;
+            }
+        }
+    }
+    project(step, key, unit, &everything)?;
+    step.changes.patient(key.patient);
+    Ok(())
+}
+
+/// Writes the whole read model again from the documents: for repair, and to prove that it follows from them.
+pub fn reproject_everything(step: &mut Step<'_>) -> Result<u64> {
+    let mut count = 0;
+    for row in documents::list(step.transaction, None)? {
+        if row.health == documents::DocumentHealth::Whole {
+            reproject(step, &row.key, row.unit)?;
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
+/// What a write is about: two writes about the same thing share a case in the drawer.
+pub fn subjects(write: &Write, incarnation: &Incarnation) -> BTreeSet<Uuid> {
+    let mut found = BTreeSet::new();
+    if matches!(write.intent, Intent::Register { .. } | Intent::EditRecord { .. }) {
+        found.insert(write.patient.0);
+    }
+    for compiled in operations(write, incarnation) {
+        let touched = crate::document::Touched::by_operations(&compiled.operations);
+        found.extend(touched.entries.iter().map(|entry| entry.0));
+        found.extend(touched.chart_items.iter().map(|item| item.0));
+    }
+    if let Intent::Add { entries } = &write.intent {
+        for entry in entries {
+            match entry.relation {
+                Some(crate::record::Relation::Amends(related) | crate::record::Relation::Retracts(related)) => {
+                    found.insert(related.0);
+                }
+                _ => {}
+            }
+        }
+    }
+    found
+}
