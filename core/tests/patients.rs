@@ -1,4 +1,5 @@
 //! Who a patient is: identifiers, dates, names as they are searched, and likely duplicates.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test reports")]
 
 use proptest::prelude::*;
 use vereda_core::error::{Code, SyncError};

@@ -1,4 +1,5 @@
 //! What a write is made of, judged as device and server judge it.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test reports")]
 
 use vereda_core::error::{Code, Language};
 use vereda_core::id::{EntryId, PatientId, UnitId, UserId};

@@ -107,7 +107,8 @@ pub(super) fn check(
     let plausible = !name.is_empty()
         && name.len() <= KIND_CHARACTERS_MAX
         && name.bytes().all(|byte| byte.is_ascii_graphic());
-    if !kind.is_known() && !(registry.keeps_unknown() && plausible) {
+    let kept = registry.keeps_unknown() && plausible;
+    if !kind.is_known() && !kept {
         return Err(Code::KindUnknown.into());
     }
     if fields.is_empty() || fields.len() > FIELDS_MAX {

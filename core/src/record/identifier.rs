@@ -129,7 +129,7 @@ fn is_cns(digits: &[u32]) -> bool {
             };
             digits[11..] == tail
         }
-        7..=9 => weighted(digits, 15) % 11 == 0,
+        7..=9 => weighted(digits, 15).is_multiple_of(11),
         _ => false,
     }
 }

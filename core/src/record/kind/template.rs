@@ -71,12 +71,9 @@ fn shown(value: &Value, language: Language, depth: usize) -> Option<String> {
         }
         Value::Object(fields) => {
             let field = |name: &str| fields.get(name).and_then(|value| shown(value, language, depth));
-            let measure = field("value").map(|value| match (field("comparator"), field("unit")) {
-                (comparator, unit) => [comparator, Some(value), unit]
-                    .into_iter()
-                    .flatten()
-                    .collect::<Vec<_>>()
-                    .join(" "),
+            let measure = field("value").map(|value| {
+                let parts = [field("comparator"), Some(value), field("unit")];
+                parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
             });
             let name = field("display")
                 .or_else(|| field("code"))
