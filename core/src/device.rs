@@ -95,7 +95,10 @@ impl Device {
                 let mut store = [0; 16];
                 entropy.fill(&mut store);
                 let store = StoreId(uuid::Builder::from_random_bytes(store).into_uuid());
-                let incarnation = Incarnation { store, number: random_number(entropy) };
+                let incarnation = Incarnation {
+                    store,
+                    number: random_number(entropy),
+                };
                 meta::set(connection, "incarnation", &incarnation)?;
                 incarnation
             }
@@ -145,9 +148,17 @@ impl Device {
     }
 
     /// Notes the highest write the server is known to hold.
-    pub fn note_accepted(&mut self, connection: &Connection, n: u64, hash: &[u8; 32]) -> Result<(), StoreError> {
+    pub fn note_accepted(
+        &mut self,
+        connection: &Connection,
+        n: u64,
+        hash: &[u8; 32],
+    ) -> Result<(), StoreError> {
         if self.last_accepted.is_none_or(|last| last.n < n) {
-            let last = LastAccepted { n, check: crate::protocol::change_check(hash) };
+            let last = LastAccepted {
+                n,
+                check: crate::protocol::change_check(hash),
+            };
             meta::set(connection, "last_accepted", &last)?;
             self.last_accepted = Some(last);
         }
@@ -156,7 +167,11 @@ impl Device {
 
     /// Begins a new incarnation: this file is a copy of one that went on elsewhere. The generation becomes a random
     /// one, so that no actor of the copied file is ever used again by both.
-    pub fn begin_incarnation(&mut self, connection: &Connection, entropy: &mut dyn Entropy) -> Result<(), StoreError> {
+    pub fn begin_incarnation(
+        &mut self,
+        connection: &Connection,
+        entropy: &mut dyn Entropy,
+    ) -> Result<(), StoreError> {
         self.incarnation.number = random_number(entropy);
         self.counters.generation = 1 << 16 | (entropy.next_u64() as u32 >> 2);
         self.last_accepted = None;
@@ -181,7 +196,11 @@ impl Device {
     /// Server time as this boot knows it; `None` when there was no contact since the machine started.
     pub fn server_ms(&self, now: &Now) -> Option<EpochMs> {
         let clock = self.clock.as_ref().filter(|clock| clock.boot_id == now.boot_id)?;
-        Some(clock.server_minus_boot_ms.saturating_add(i64::try_from(now.boot_ms).unwrap_or(i64::MAX)))
+        Some(
+            clock
+                .server_minus_boot_ms
+                .saturating_add(i64::try_from(now.boot_ms).unwrap_or(i64::MAX)),
+        )
     }
 
     /// Takes in the server's time of an answer to a request sent at `sent_boot_ms`. What the hybrid clock took from
@@ -198,7 +217,9 @@ impl Device {
 
     /// Where other devices' clocks may drag ours, at most: server time + δ (INVARIANTS T2).
     pub fn clock_limit_ms(&self, now: &Now) -> EpochMs {
-        self.server_ms(now).unwrap_or(now.wall_ms).saturating_add(crate::limits::CLOCK_OFFSET_SHOWN_MS)
+        self.server_ms(now)
+            .unwrap_or(now.wall_ms)
+            .saturating_add(crate::limits::CLOCK_OFFSET_SHOWN_MS)
     }
 }
 

@@ -1,8 +1,8 @@
 //! What one step works with: the open transaction, the time and randomness it was given, the device, the documents
 //! in memory, and what it changed. Everything durable goes through `transaction`; memory is a cache.
 
-use crate::entropy::Entropy;
 use crate::device::Device;
+use crate::entropy::Entropy;
 use crate::id::{DocumentId, PatientId};
 use crate::record::KindRegistry;
 use crate::replica::DocumentCache;
@@ -71,6 +71,8 @@ pub struct Step<'a> {
 
 impl std::fmt::Debug for Step<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Step").field("now", &self.now).finish_non_exhaustive()
+        f.debug_struct("Step")
+            .field("now", &self.now)
+            .finish_non_exhaustive()
     }
 }

@@ -23,8 +23,8 @@ pub use log::{
 pub use problem::Problem;
 pub use snapshot::{SnapshotAnswer, SnapshotDocument, SnapshotRecord, SnapshotRequest};
 pub use sync::{
-    AuditAnchor, AuditBatch, AuditRecord, ChangeReference, Outcome, OutcomeRun, PushItem, Seen, SyncAnswer,
-    SyncRequest,
+    AuditAnchor, AuditBatch, AuditItem, AuditRecord, ChangeReference, Outcome, OutcomeRun, PushItem, Seen,
+    SyncAnswer, SyncRequest,
 };
 pub use token::{Credential, Tokens};
 

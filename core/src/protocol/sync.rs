@@ -127,7 +127,7 @@ pub enum AuditRecord {
     Wrote {
         /// The write.
         n: u64,
-        /// SHA-256 of the write's bytes; left out while the write travels in the same request or is already there.
+        /// SHA-256 of the write's bytes.
         hash: ByteArray<32>,
     },
     /// Opened a patient.
@@ -171,13 +171,29 @@ pub enum AuditRecord {
     },
 }
 
-/// A run of a device's audit.
+/// Records as they travel: those of writes the server has are named, not sent.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuditItem {
+    /// `Wrote` records of writes in a row that travel in this request or are at the server: it fills in their hashes.
+    Wrote {
+        /// The first write.
+        n: u64,
+        /// How many in a row.
+        count: u32,
+    },
+    /// Any other record.
+    Record(AuditRecord),
+}
+
+/// A run of a device's audit. Where the server cannot fill in a hash, or the head does not come out, it keeps
+/// nothing of the run and its anchor stays.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct AuditBatch {
     /// The place of the first record in the device's chain, from 1.
     pub first: u64,
     /// The records.
-    pub records: Vec<AuditRecord>,
+    pub items: Vec<AuditItem>,
     /// The chain's head after the last.
     pub head: ByteArray<32>,
 }

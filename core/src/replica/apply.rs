@@ -20,10 +20,16 @@ pub fn apply_own(step: &mut Step<'_>, write: &Write, generation: u32) -> Result<
     for compiled in operations(write, &incarnation) {
         let id = compiled.key.id();
         documents::ensure(step.transaction, &compiled.key, &write.unit)?;
-        let applied = with_document(step, &compiled.key, |document| document.apply(&compiled.operations, &actor, None))?;
+        let applied = with_document(step, &compiled.key, |document| {
+            document.apply(&compiled.operations, &actor, None)
+        })?;
         store_change(step, &compiled.key, Some(write.n), &applied)?;
         project(step, &compiled.key, write.unit, &applied.touched)?;
-        encodings.push(EncodingRow { document: id, hash: applied.hash, dependencies: applied.dependencies });
+        encodings.push(EncodingRow {
+            document: id,
+            hash: applied.hash,
+            dependencies: applied.dependencies,
+        });
     }
     match &write.intent {
         Intent::Register { .. } | Intent::EditRecord { .. } => records::refresh_record(step, &write.patient)?,
@@ -84,7 +90,11 @@ pub fn apply_accepted(
 fn dependencies(change: &ChangeReference, previous: Option<&[u8; 32]>) -> Vec<[u8; 32]> {
     match &change.dependencies {
         Some(named) => named.iter().map(|hash| **hash).collect(),
-        None => vec![previous.copied().unwrap_or(crate::document::LoadedDocument::genesis_hash())],
+        None => vec![
+            previous
+                .copied()
+                .unwrap_or(crate::document::LoadedDocument::genesis_hash()),
+        ],
     }
 }
 
@@ -96,7 +106,12 @@ pub fn settle_own(step: &mut Step<'_>, incarnation: &Incarnation, write: &Write)
         documents::settle_chunks(step.transaction, &id, write.n)?;
         // Only a second header of an entry depends on who came first.
         if matches!(write.intent, Intent::Finalize { .. }) {
-            project(step, &compiled.key, write.unit, &Touched::by_operations(&compiled.operations))?;
+            project(
+                step,
+                &compiled.key,
+                write.unit,
+                &Touched::by_operations(&compiled.operations),
+            )?;
         }
     }
     step.changes.patient(write.patient);
@@ -143,7 +158,9 @@ fn store_change(
 /// Puts the accepted chunks into one when they are many. Pending ones stay apart.
 fn compact_if_due(step: &mut Step<'_>, key: &DocumentKey) -> Result<()> {
     let id = key.id();
-    let Some(row) = documents::get(step.transaction, &id)? else { return Ok(()) };
+    let Some(row) = documents::get(step.transaction, &id)? else {
+        return Ok(());
+    };
     if row.chunks < CHUNKS_BEFORE_COMPACTION || row.chunks % CHUNKS_BEFORE_COMPACTION != 0 {
         return Ok(());
     }
@@ -165,7 +182,7 @@ fn compact_if_due(step: &mut Step<'_>, key: &DocumentKey) -> Result<()> {
 }
 
 /// Writes the rows of what was touched.
-pub(crate) fn project(step: &mut Step<'_>, key: &DocumentKey, unit: UnitId, touched: &Touched) -> Result<()> {
+pub(super) fn project(step: &mut Step<'_>, key: &DocumentKey, unit: UnitId, touched: &Touched) -> Result<()> {
     for entry in &touched.entries {
         let state = with_document(step, key, |document| Ok(document.entry(entry)))?;
         entry_rows::write(step, key, unit, entry, &state)?;

@@ -72,9 +72,20 @@ impl DocumentCache {
 
     fn make_room(&mut self, incoming: usize) {
         // A loaded document takes several times its saved bytes.
-        let mut bytes = incoming + self.loaded.values().map(|(document, _)| document.bytes()).sum::<usize>();
-        while self.loaded.len() >= LOADED_DOCUMENTS_MAX || (bytes * 4 > LOADED_BYTES_MAX && !self.loaded.is_empty()) {
-            let oldest = self.loaded.iter().min_by_key(|(_, (_, used))| *used).map(|(id, _)| *id);
+        let mut bytes = incoming
+            + self
+                .loaded
+                .values()
+                .map(|(document, _)| document.bytes())
+                .sum::<usize>();
+        while self.loaded.len() >= LOADED_DOCUMENTS_MAX
+            || (bytes * 4 > LOADED_BYTES_MAX && !self.loaded.is_empty())
+        {
+            let oldest = self
+                .loaded
+                .iter()
+                .min_by_key(|(_, (_, used))| *used)
+                .map(|(id, _)| *id);
             let Some(oldest) = oldest else { return };
             if let Some((document, _)) = self.loaded.remove(&oldest) {
                 bytes -= document.bytes();

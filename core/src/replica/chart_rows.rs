@@ -16,14 +16,25 @@ pub(super) fn write(
     id: &ChartItemId,
     state: &ChartState,
 ) -> Result<()> {
-    let latest = state.fields.values().flatten().max_by_key(|value| (value.recorded_at, value.write));
+    let latest = state
+        .fields
+        .values()
+        .flatten()
+        .max_by_key(|value| (value.recorded_at, value.write));
     let Some(latest) = latest else {
         chart::remove(step.transaction, &key.patient, id)?;
         conflicts::keep_only(step.transaction, &id.0, &[])?;
         return Ok(());
     };
-    let winners = state.fields.iter().filter_map(|(field, values)| Some((field, values.first()?)));
-    let kind = state.fields.get("kind").and_then(|values| values.first()).map_or("", |value| value.value.as_str());
+    let winners = state
+        .fields
+        .iter()
+        .filter_map(|(field, values)| Some((field, values.first()?)));
+    let kind = state
+        .fields
+        .get("kind")
+        .and_then(|values| values.first())
+        .map_or("", |value| value.value.as_str());
     let row = ChartRow {
         id: *id,
         patient: key.patient,
@@ -48,7 +59,11 @@ pub(super) fn write(
             subject_kind: ConflictSubject::ChartItem,
             field: field.clone(),
             needs_person: ChartKind(kind.to_owned()).needs_person(field),
-            choices: values.iter().enumerate().map(|(index, value)| choice(value, index == 0)).collect(),
+            choices: values
+                .iter()
+                .enumerate()
+                .map(|(index, value)| choice(value, index == 0))
+                .collect(),
         };
         conflicts::put(step.transaction, &conflict)?;
     }

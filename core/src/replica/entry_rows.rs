@@ -10,7 +10,13 @@ use crate::store::entries::{self, EntryRow, EntryStatus, RelationRow};
 use crate::store::receipts;
 
 /// Writes the row of an entry as its document has it, or takes it away when the document no longer has it.
-pub(super) fn write(step: &mut Step<'_>, key: &DocumentKey, unit: UnitId, id: &EntryId, state: &EntryState) -> Result<()> {
+pub(super) fn write(
+    step: &mut Step<'_>,
+    key: &DocumentKey,
+    unit: UnitId,
+    id: &EntryId,
+    state: &EntryState,
+) -> Result<()> {
     let shown = shown_header(step, state)?;
     let row = match (&shown, &state.draft) {
         (Some(header), draft) => Some(final_row(key, id, header, draft.as_ref(), state)),
@@ -81,7 +87,11 @@ fn final_row(
         performer: entry.origin.as_ref().and_then(|origin| origin.performer.clone()),
         origin_digest: entry.origin.as_ref().map(|origin| origin.digest.clone()),
         write: header.write,
-        headers: if state.chosen.is_empty() { distinct(state).len() as u32 } else { 1 },
+        headers: if state.chosen.is_empty() {
+            distinct(state).len() as u32
+        } else {
+            1
+        },
         late_edit: late.map(|draft| draft.text.clone()),
         draft_digest: digest,
     }

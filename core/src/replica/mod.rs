@@ -12,5 +12,3 @@ pub use apply::{apply_accepted, apply_own, settle_own};
 pub use cache::DocumentCache;
 pub use reconstruct::{rebuild_documents, reproject_everything, subjects};
 pub use records::{accept_record, accept_snapshot_record, refresh_record};
-
-pub(crate) use apply::project;

@@ -20,7 +20,9 @@ pub fn rebuild_documents(step: &mut Step<'_>, documents: &BTreeSet<DocumentId>) 
     let generation = step.device.counters.generation;
     let mut rebuilt: BTreeMap<DocumentId, (DocumentKey, LoadedDocument)> = BTreeMap::new();
     for id in &documents {
-        let Some(row) = documents::get(step.transaction, id)? else { continue };
+        let Some(row) = documents::get(step.transaction, id)? else {
+            continue;
+        };
         documents::drop_pending_chunks(step.transaction, id)?;
         let chunks = documents::chunks(step.transaction, id, true)?;
         let loaded = LoadedDocument::load(chunks.iter().map(Vec::as_slice)).map_err(|_| {
@@ -31,13 +33,17 @@ pub fn rebuild_documents(step: &mut Step<'_>, documents: &BTreeSet<DocumentId>) 
     }
     let mut orphans = Vec::new();
     for n in writes {
-        let Some(row) = outbox::get(step.transaction, n)? else { continue };
+        let Some(row) = outbox::get(step.transaction, n)? else {
+            continue;
+        };
         if !encode_again(step, &row, generation, &mut rebuilt)? {
             orphans.push(row);
         }
     }
     for (id, (key, document)) in rebuilt {
-        let Some(row) = documents::get(step.transaction, &id)? else { continue };
+        let Some(row) = documents::get(step.transaction, &id)? else {
+            continue;
+        };
         documents::set_as_of(step.transaction, &id, document.entry_count(), row.as_of)?;
         step.documents.replace(id, document);
         reproject(step, &key, row.unit)?;
@@ -46,7 +52,10 @@ pub fn rebuild_documents(step: &mut Step<'_>, documents: &BTreeSet<DocumentId>) 
 }
 
 /// The documents, the writes waiting in them, the other documents of these writes, and so on.
-fn closure(step: &Step<'_>, documents: &BTreeSet<DocumentId>) -> Result<(BTreeSet<DocumentId>, BTreeSet<u64>)> {
+fn closure(
+    step: &Step<'_>,
+    documents: &BTreeSet<DocumentId>,
+) -> Result<(BTreeSet<DocumentId>, BTreeSet<u64>)> {
     let mut documents = documents.clone();
     let mut writes = BTreeSet::new();
     let mut open: Vec<DocumentId> = documents.iter().copied().collect();
@@ -71,12 +80,17 @@ fn encode_again(
     rebuilt: &mut BTreeMap<DocumentId, (DocumentKey, LoadedDocument)>,
 ) -> Result<bool> {
     let write = Write::from_bytes(&row.bytes).ok_or(SyncError::from(Code::StoreDamaged))?;
-    let incarnation = Incarnation { store: step.device.incarnation.store, number: row.incarnation };
+    let incarnation = Incarnation {
+        store: step.device.incarnation.store,
+        number: row.incarnation,
+    };
     let actor = incarnation.actor(generation);
     let compiled = operations(&write, &incarnation);
     let mut applied = Vec::new();
     for compiled in &compiled {
-        let Some((_, document)) = rebuilt.get_mut(&compiled.key.id()) else { return Ok(false) };
+        let Some((_, document)) = rebuilt.get_mut(&compiled.key.id()) else {
+            return Ok(false);
+        };
         match document.apply(&compiled.operations, &actor, None) {
             Ok(change) => applied.push((compiled.key.id(), change)),
             // A write of two documents whose first half fits and second does not would leave a half: none does
@@ -86,7 +100,11 @@ fn encode_again(
     }
     for (ordinal, (id, change)) in applied.into_iter().enumerate() {
         documents::append_chunk(step.transaction, &id, Some(row.n), &change.bytes, 0)?;
-        let encoding = EncodingRow { document: id, hash: change.hash, dependencies: change.dependencies };
+        let encoding = EncodingRow {
+            document: id,
+            hash: change.hash,
+            dependencies: change.dependencies,
+        };
         outbox::put_encoding(step.transaction, row.n, ordinal, &encoding)?;
     }
     outbox::set_generation(step.transaction, row.n, generation)?;
@@ -141,7 +159,9 @@ pub fn subjects(write: &Write, incarnation: &Incarnation) -> BTreeSet<Uuid> {
     if let Intent::Add { entries } = &write.intent {
         for entry in entries {
             match entry.relation {
-                Some(crate::record::Relation::Amends(related) | crate::record::Relation::Retracts(related)) => {
+                Some(
+                    crate::record::Relation::Amends(related) | crate::record::Relation::Retracts(related),
+                ) => {
                     found.insert(related.0);
                 }
                 _ => {}

@@ -33,9 +33,13 @@ pub fn accept_record(step: &mut Step<'_>, incarnation: &Incarnation, write: &Wri
             }
             store(step, row)
         }
-        Intent::EditRecord { changes, resolves, .. } => {
+        Intent::EditRecord {
+            changes, resolves, ..
+        } => {
             let Some(mut row) = found else { return Ok(()) };
-            let Some(mut accepted) = row.accepted.clone() else { return Ok(()) };
+            let Some(mut accepted) = row.accepted.clone() else {
+                return Ok(());
+            };
             let mut writers: Writers = serde_json::from_str(&row.field_writers).unwrap_or_default();
             let mut refused: Refused = serde_json::from_str(&row.refused).unwrap_or_default();
             for change in changes {
@@ -44,7 +48,13 @@ pub fn accept_record(step: &mut Step<'_>, incarnation: &Incarnation, write: &Wri
                 let current = accepted.get(change.field);
                 if current == change.from || current == change.to {
                     if accepted.set(change.field, &change.to).is_ok() {
-                        writers.insert(name.to_owned(), Choice { shown: true, ..choice });
+                        writers.insert(
+                            name.to_owned(),
+                            Choice {
+                                shown: true,
+                                ..choice
+                            },
+                        );
                     }
                 } else {
                     refused.entry(name.to_owned()).or_default().push(choice);
@@ -92,12 +102,18 @@ pub fn refresh_record(step: &mut Step<'_>, patient: &PatientId) -> Result<()> {
     let waiting = waiting(step, patient)?;
     let row = match (found, waiting.first()) {
         (Some(row), _) => row,
-        (None, Some(Write { intent: Intent::Register { record, .. }, .. })) => {
-            new_row(&waiting[0], record.clone())
-        }
+        (
+            None,
+            Some(Write {
+                intent: Intent::Register { record, .. },
+                ..
+            }),
+        ) => new_row(&waiting[0], record.clone()),
         (None, _) => return Ok(()),
     };
-    let registers = waiting.iter().any(|write| matches!(write.intent, Intent::Register { .. }));
+    let registers = waiting
+        .iter()
+        .any(|write| matches!(write.intent, Intent::Register { .. }));
     if row.accepted.is_none() && !registers {
         patients::remove(step.transaction, patient)?;
         step.changes.patient_list = true;
@@ -148,7 +164,12 @@ fn store(step: &mut Step<'_>, mut row: PatientRow) -> Result<()> {
     if let Some(shown) = shown {
         row.record = shown;
     }
-    patients::put(step.transaction, &row, &fold(&row.record.name), &duplicate_keys(&row.record))?;
+    patients::put(
+        step.transaction,
+        &row,
+        &fold(&row.record.name),
+        &duplicate_keys(&row.record),
+    )?;
     write_conflicts(step, &row)?;
     step.changes.patient(row.id);
     step.changes.patient_list = true;
@@ -160,9 +181,16 @@ fn write_conflicts(step: &mut Step<'_>, row: &PatientRow) -> Result<()> {
     let writers: Writers = serde_json::from_str(&row.field_writers).unwrap_or_default();
     let mut open = Vec::new();
     for (name, values) in &refused {
-        let Some(field) = PatientField::parse(name) else { continue };
+        let Some(field) = PatientField::parse(name) else {
+            continue;
+        };
         let shown = row.accepted.as_ref().unwrap_or(&row.record).get(field);
-        let mut choices: Vec<Choice> = vec![writers.get(name).cloned().unwrap_or_else(|| registered(row, shown.clone()))];
+        let mut choices: Vec<Choice> = vec![
+            writers
+                .get(name)
+                .cloned()
+                .unwrap_or_else(|| registered(row, shown.clone())),
+        ];
         choices[0].value = shown.clone();
         for value in values {
             if !choices.iter().any(|known| known.value == value.value) {
@@ -195,7 +223,10 @@ fn registered(row: &PatientRow, value: PatientValue) -> Choice {
     Choice {
         value,
         author: crate::id::UserId(uuid::Uuid::nil()),
-        recorded_at: crate::time::Zoned { utc_ms: 0, offset_minutes: 0 },
+        recorded_at: crate::time::Zoned {
+            utc_ms: 0,
+            offset_minutes: 0,
+        },
         write: crate::id::WriteId(row.id.0),
         shown: true,
     }

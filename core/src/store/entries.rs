@@ -381,11 +381,16 @@ pub fn dump(connection: &Connection) -> Result<Vec<EntryRow>, StoreError> {
 }
 
 /// The entries of a chapter's part.
-pub fn ids_in_chapter(connection: &Connection, key: &crate::document::DocumentKey) -> Result<Vec<EntryId>, StoreError> {
+pub fn ids_in_chapter(
+    connection: &Connection,
+    key: &crate::document::DocumentKey,
+) -> Result<Vec<EntryId>, StoreError> {
     let (year, part) = key.chapter_numbers();
     let mut statement = connection.prepare_cached(
         "SELECT id FROM entry WHERE patient = ?1 AND compartment = ?2 AND year = ?3 AND part = ?4",
     )?;
-    let rows = statement.query_map(params![key.patient, key.compartment.code(), year, part], |row| id_column(row, 0))?;
+    let rows = statement.query_map(params![key.patient, key.compartment.code(), year, part], |row| {
+        id_column(row, 0)
+    })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
