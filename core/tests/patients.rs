@@ -282,8 +282,15 @@ fn a_registration_and_an_edit_are_judged_alike_on_both_sides() {
         identity(Intent::EditRecord {
             base_version: 1,
             changes,
+            resolves: vec![],
         })
     };
+    let keep_shown = Intent::EditRecord {
+        base_version: 1,
+        changes: vec![],
+        resolves: vec![PatientField::Name],
+    };
+    assert!(identity(keep_shown).is_ok());
     let fine = || change(PatientField::BirthDate, "null", r#""1980""#);
     assert!(edit(vec![fine()]).is_ok());
     assert!(edit(born("Ana", "").diff(&born("Bia", "1980"))).is_ok());

@@ -4,8 +4,8 @@
 use super::entry::{check_occurred_at, same_body};
 use super::text::{check_length, check_line, check_reason};
 use super::{
-    Compartment, DraftEdit, FieldChange, Intent, Kind, KindRegistry, NewEntry, PatientRecord, ReferenceRow,
-    Write,
+    Compartment, DraftEdit, FieldChange, Intent, Kind, KindRegistry, NewEntry, PatientField, PatientRecord,
+    ReferenceRow, Write,
 };
 use crate::error::{Code, SyncError};
 use crate::limits::{
@@ -60,7 +60,9 @@ impl Intent {
     pub fn validate(&self, registry: &KindRegistry) -> Result<(), SyncError> {
         match self {
             Self::Register { record, .. } => record.check(),
-            Self::EditRecord { changes, .. } => check_changes(changes),
+            Self::EditRecord {
+                changes, resolves, ..
+            } => check_changes(changes, resolves),
             Self::Add { entries } => check_entries(entries, registry),
             Self::OpenDraft {
                 draft: _,
@@ -181,9 +183,13 @@ fn check_reference(rows: &[ReferenceRow]) -> Result<(), SyncError> {
     Ok(())
 }
 
-fn check_changes(changes: &[FieldChange]) -> Result<(), SyncError> {
-    if changes.is_empty() {
+/// Of a conflict the shown value may be the right one: deciding is then all the edit does.
+fn check_changes(changes: &[FieldChange], resolves: &[PatientField]) -> Result<(), SyncError> {
+    if changes.is_empty() && resolves.is_empty() {
         return Err(invalid("changes: nothing changes"));
+    }
+    if resolves.len() > PatientField::ALL.len() {
+        return Err(invalid("resolves: one field twice"));
     }
     for (index, change) in changes.iter().enumerate() {
         if changes[..index].iter().any(|other| other.field == change.field) {
