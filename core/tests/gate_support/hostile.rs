@@ -180,3 +180,83 @@ impl Forged {
         hash(1, &self.content())
     }
 }
+
+/// The content of a saved document, every part free to be wrong. The default is what [`Forged::default`] leaves.
+#[derive(Clone)]
+pub(crate) struct ForgedDocument {
+    pub(crate) actors: Vec<Vec<u8>>,
+    pub(crate) heads: Vec<[u8; 32]>,
+    pub(crate) head_indices: Vec<u64>,
+    pub(crate) changes: Vec<(u64, Vec<u8>)>,
+    pub(crate) operations: Vec<(u64, Vec<u8>)>,
+}
+
+impl Default for ForgedDocument {
+    fn default() -> Self {
+        Self {
+            actors: vec![vec![7; 16]],
+            heads: vec![Forged::default().hash()],
+            head_indices: vec![0],
+            changes: vec![
+                (0x01, literals(&[unsigned(0)])),
+                (0x03, literals(&[signed(1)])),
+                (0x13, literals(&[signed(1)])),
+                (0x23, literals(&[signed(0)])),
+                (0x40, literals(&[unsigned(0)])),
+                (0x56, literals(&[unsigned(7)])),
+            ],
+            operations: vec![
+                (0x15, literals(&[text("key")])),
+                (0x21, literals(&[unsigned(0)])),
+                (0x23, literals(&[signed(1)])),
+                (0x34, unsigned(1)),
+                (0x42, literals(&[unsigned(1)])),
+                (0x56, literals(&[unsigned(2)])),
+                (0x80, literals(&[unsigned(0)])),
+            ],
+        }
+    }
+}
+
+impl ForgedDocument {
+    pub(crate) fn with_change_column(mut self, specification: u64, bytes: Vec<u8>) -> Self {
+        replace(&mut self.changes, specification, bytes);
+        self
+    }
+
+    pub(crate) fn with_operation_column(mut self, specification: u64, bytes: Vec<u8>) -> Self {
+        replace(&mut self.operations, specification, bytes);
+        self
+    }
+
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let mut content = unsigned(self.actors.len() as u64);
+        for actor in &self.actors {
+            content.extend(unsigned(actor.len() as u64));
+            content.extend(actor);
+        }
+        content.extend(unsigned(self.heads.len() as u64));
+        content.extend(self.heads.concat());
+        for columns in [&self.changes, &self.operations] {
+            content.extend(unsigned(columns.len() as u64));
+            for (specification, bytes) in columns {
+                content.extend(unsigned(*specification));
+                content.extend(unsigned(bytes.len() as u64));
+            }
+        }
+        for (_, bytes) in self.changes.iter().chain(&self.operations) {
+            content.extend(bytes);
+        }
+        for index in &self.head_indices {
+            content.extend(unsigned(*index));
+        }
+        chunk(0, &content)
+    }
+}
+
+/// Columns lie in the order of their numbers without the bit that says deflated.
+fn replace(columns: &mut Vec<(u64, Vec<u8>)>, specification: u64, bytes: Vec<u8>) {
+    columns.retain(|(known, _)| known & !8 != specification & !8);
+    columns.push((specification, bytes));
+    columns.sort_by_key(|(known, _)| known & !8);
+}

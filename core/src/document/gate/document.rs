@@ -17,6 +17,9 @@ use super::{AdmittedChange, AdmittedDocument, ChangeHash, GateRefusal};
 
 /// Admits a document chunk, change chunks, or the first followed by the second.
 pub(super) fn admit(chunks: &[Chunk<'_>]) -> Result<AdmittedDocument, GateRefusal> {
+    if chunks.is_empty() {
+        return Err(GateRefusal::Truncated);
+    }
     let (base, appended) = match chunks.split_first() {
         Some((first, rest)) if first.kind == ChunkKind::Document => (Saved::read(first)?, rest),
         _ => (Saved::default(), chunks),
