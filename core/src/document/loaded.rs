@@ -168,8 +168,8 @@ impl LoadedDocument {
     pub fn apply_raw(&mut self, bytes: &[u8], actor: &[u8; 16]) -> Result<AppliedChange, DocumentError> {
         let known = |hash: &[u8; 32]| {
             self.document
-                .get_change_by_hash(&ChangeHash(*hash))
-                .map(|c| c.max_op())
+                .get_change_meta_by_hash(&ChangeHash(*hash))
+                .map(|c| c.max_op)
         };
         let last_seq = |actor: &[u8]| self.last_seq(actor);
         let context = gate::ChangeContext {
@@ -180,7 +180,9 @@ impl LoadedDocument {
         let admitted = gate::admit_change(bytes, &context)?;
         let before = self.document.get_heads();
         let change = Change::from_bytes(bytes.to_vec()).map_err(|_| DocumentError::Automerge)?;
-        self.take(change)?;
+        self.document = gate::try_change(&self.document, change)?;
+        self.bytes += bytes.len();
+        self.refresh();
         let after = self.document.get_heads();
         Ok(AppliedChange {
             hash: admitted.hash,
@@ -194,10 +196,10 @@ impl LoadedDocument {
     pub fn last_seq(&self, actor: &[u8]) -> u64 {
         let actor = ActorId::from(actor);
         self.document
-            .get_changes(&[])
+            .get_changes_meta(&[])
             .iter()
-            .filter(|change| change.actor_id() == &actor)
-            .map(|change| change.seq())
+            .filter(|change| *change.actor == actor)
+            .map(|change| change.seq)
             .max()
             .unwrap_or(0)
     }
