@@ -23,6 +23,8 @@ pub mod document;
 pub mod store;
 
 // Floor 4: state machines over the store.
+pub mod audit;
 pub mod device;
+pub mod outbox;
 pub mod replica;
 pub mod step;

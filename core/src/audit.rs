@@ -1,0 +1,158 @@
+//! The audit: every read and every write, in one hash chain per device, kept until the server gave a receipt.
+
+use crate::error::{Code, Result, SyncError};
+use crate::protocol::{AuditAnchor, AuditBatch, AuditItem, AuditRecord, advance_audit};
+use crate::step::Step;
+use crate::store::audit::{self, AuditRow};
+use crate::store::{meta, outbox};
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteArray;
+
+/// Records sent in one request.
+const BATCH_RECORDS: usize = 1_000;
+
+/// Where the server's receipt ends.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+struct Receipt {
+    last: u64,
+    head: ByteArray<32>,
+}
+
+/// Appends a record to the chain.
+pub fn record(step: &mut Step<'_>, record: &AuditRecord) -> Result<()> {
+    let head = advance_audit(&step.device.counters.audit_head, record);
+    let k = step.device.counters.audit_last + 1;
+    audit::append(step.transaction, &AuditRow { k, record: crate::protocol::encode(record), head })?;
+    step.device.counters.audit_last = k;
+    step.device.counters.audit_head = ByteArray::new(head);
+    Ok(())
+}
+
+/// Notes something a person did.
+pub fn did(step: &mut Step<'_>, action: &str, subject: Option<uuid::Uuid>, reason: &str) -> Result<()> {
+    let user = step.device.enrolled()?.user;
+    let at_ms = step.now.wall_ms;
+    let action = action.to_owned();
+    record(step, &AuditRecord::Did { user, action, subject, reason: reason.to_owned().into(), at_ms })
+}
+
+fn receipt(connection: &Connection) -> Result<Receipt> {
+    let none = Receipt { last: 0, head: ByteArray::new([0; 32]) };
+    Ok(meta::get(connection, "audit_receipt")?.unwrap_or(none))
+}
+
+/// How many records wait for a receipt.
+pub fn waiting(connection: &Connection, last: u64) -> Result<u64> {
+    Ok(last.saturating_sub(receipt(connection)?.last))
+}
+
+/// The next records to send. `pushed` are the writes in the same request.
+pub fn batch(connection: &Connection, pushed: &[u64]) -> Result<Option<AuditBatch>> {
+    let receipt = receipt(connection)?;
+    let rows = audit::after(connection, receipt.last, BATCH_RECORDS)?;
+    let Some(last) = rows.last() else { return Ok(None) };
+    let head = ByteArray::new(last.head);
+    let mut items = Vec::new();
+    for row in &rows {
+        let record = decode(row)?;
+        match record {
+            AuditRecord::Wrote { n, .. } if pushed.contains(&n) || outbox::get(connection, n)?.is_none() => {
+                match items.last_mut() {
+                    Some(AuditItem::Wrote { n: first, count }) if *first + u64::from(*count) == n => *count += 1,
+                    _ => items.push(AuditItem::Wrote { n, count: 1 }),
+                }
+            }
+            record => items.push(AuditItem::Record(record)),
+        }
+    }
+    Ok(Some(AuditBatch { first: receipt.last + 1, items, head }))
+}
+
+/// Takes the server's receipt: what it covers may go, and what comes next is proven from its head.
+///
+/// A receipt that does not fit the chain here (a restored file) is not taken; the records stay.
+pub fn take_receipt(step: &mut Step<'_>, anchor: &AuditAnchor) -> Result<()> {
+    let fits = if anchor.last == step.device.counters.audit_last {
+        anchor.head == step.device.counters.audit_head
+    } else {
+        let row = audit::after(step.transaction, anchor.last.saturating_sub(1), 1)?;
+        row.first().is_some_and(|row| row.k == anchor.last && row.head == *anchor.head)
+    };
+    if fits && anchor.last > receipt(step.transaction)?.last {
+        meta::set(step.transaction, "audit_receipt", &Receipt { last: anchor.last, head: anchor.head })?;
+        // The last covered record stays: the next receipt is compared with it.
+        audit::purge(step.transaction, anchor.last.saturating_sub(1))?;
+    }
+    Ok(())
+}
+
+/// A record with its place, as people read it.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct AuditEntry {
+    /// Its place in the chain.
+    pub k: u64,
+    /// What was done.
+    pub record: AuditRecord,
+    /// The chain's head after it.
+    pub head: String,
+    /// Whether the server has it.
+    pub received: bool,
+}
+
+fn decode(row: &AuditRow) -> Result<AuditRecord> {
+    crate::protocol::decode(&row.record).map_err(|_| SyncError::new(Code::StoreDamaged, format!("audit record {}", row.k)))
+}
+
+/// The records kept here, after a place.
+pub fn list(connection: &Connection, after: u64, limit: usize) -> Result<Vec<AuditEntry>> {
+    let receipt = receipt(connection)?;
+    let rows = audit::after(connection, after, limit)?;
+    rows.iter()
+        .map(|row| {
+            Ok(AuditEntry {
+                k: row.k,
+                record: decode(row)?,
+                head: hex::encode(row.head),
+                received: row.k <= receipt.last,
+            })
+        })
+        .collect()
+}
+
+/// What a verification found.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct AuditVerification {
+    /// Records checked.
+    pub records: u64,
+    /// Up to here the server has a receipt.
+    pub received: u64,
+    /// The first record that does not follow from the one before it; none when the chain is whole.
+    pub broken_at: Option<u64>,
+}
+
+/// Walks the chain from the receipt to the head in the counters: an edited, removed, moved or cut-off record shows.
+pub fn verify(connection: &Connection, last: u64, head: &[u8; 32]) -> Result<AuditVerification> {
+    let receipt = receipt(connection)?;
+    let mut found = AuditVerification { records: 0, received: receipt.last, broken_at: None };
+    let (mut k, mut known) = (receipt.last, *receipt.head);
+    loop {
+        let rows = audit::after(connection, k, BATCH_RECORDS)?;
+        if rows.is_empty() {
+            break;
+        }
+        for row in &rows {
+            let expected = decode(row).map(|record| advance_audit(&known, &record));
+            if row.k != k + 1 || expected != Ok(row.head) {
+                found.broken_at = Some(k + 1);
+                return Ok(found);
+            }
+            found.records += 1;
+            (k, known) = (row.k, row.head);
+        }
+    }
+    if k != last || known != *head {
+        found.broken_at = Some(k + 1);
+    }
+    Ok(found)
+}

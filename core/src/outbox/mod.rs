@@ -1,0 +1,12 @@
+//! The outbox: a write is saved, sent until the server said what became of it, and then it is accepted or in the
+//! drawer. `pending → in flight → accepted | refused | parked`; in flight at start is pending again, with its id.
+
+mod drawer;
+mod outcome;
+mod rekey;
+mod submit;
+
+pub use drawer::{DrawerItem, discard, list as list_drawer, resend};
+pub use outcome::{apply_outcome, drop_pending, refuse};
+pub use rekey::{fork, take_another_key};
+pub use submit::{NewWrite, Saved, submit};

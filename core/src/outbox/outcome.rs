@@ -1,0 +1,177 @@
+//! What the server said of a write. Outcome and removal from the queue are one transaction.
+
+use crate::error::{Code, Result, SyncError};
+use crate::id::{DocumentId, Incarnation, WriteId};
+use crate::protocol::Outcome;
+use crate::record::{Intent, Write};
+use crate::replica::{self, rebuild_documents, subjects};
+use crate::step::Step;
+use crate::store::drawer::{self, DrawerRow};
+use crate::store::outbox::{self, OutboxRow, WriteState};
+use crate::store::receipts::{self, Receipt};
+use std::collections::BTreeSet;
+
+/// Applies an outcome. An outcome of a write that is no longer here changes nothing: it came twice.
+/// `retry_due_ms` is when a write without an outcome may be tried again.
+pub fn apply_outcome(step: &mut Step<'_>, n: u64, outcome: &Outcome, retry_due_ms: i64) -> Result<()> {
+    let Some(row) = outbox::get(step.transaction, n)? else { return Ok(()) };
+    step.changes.queue = true;
+    match outcome {
+        Outcome::Accepted { changes, .. } if !changes.is_empty() => {
+            // The server holds another encoding: the item itself follows in full and takes the place of ours.
+            outbox::set_retry(step.transaction, n, row.attempts, retry_due_ms, "encoding_replaced")?;
+            Ok(())
+        }
+        Outcome::Accepted { seq, received_ms, .. } => accept(step, &row, *seq, *received_ms),
+        Outcome::Refused { code, .. } if code == Code::Reused.as_str() => {
+            // Another file with our name wrote this number: the content goes on under another key.
+            super::take_another_key(step, &row)
+        }
+        Outcome::Refused { code, detail } => refuse(step, &row, code, detail),
+        Outcome::Retry { code } => {
+            if code == Code::EncodingMismatch.as_str() {
+                outbox::set_raw(step.transaction, n)?;
+            }
+            // Waiting for another write is no failure of this one.
+            let waits = code == Code::WaitingFor.as_str();
+            let attempts = if waits { row.attempts } else { row.attempts + 1 };
+            outbox::set_retry(step.transaction, n, attempts, if waits { 0 } else { retry_due_ms }, code)?;
+            Ok(())
+        }
+        Outcome::Park { code } => Ok(outbox::set_state(step.transaction, n, WriteState::Parked, Some(code))?),
+    }
+}
+
+fn incarnation_of(step: &Step<'_>, row: &OutboxRow) -> Incarnation {
+    Incarnation { store: step.device.incarnation.store, number: row.incarnation }
+}
+
+fn read(row: &OutboxRow) -> Result<Write> {
+    Write::from_bytes(&row.bytes).ok_or(SyncError::from(Code::StoreDamaged))
+}
+
+fn leave(step: &mut Step<'_>, row: &OutboxRow) -> Result<()> {
+    outbox::remove(step.transaction, row.n)?;
+    let counters = &mut step.device.counters;
+    counters.queued = counters.queued.saturating_sub(1);
+    counters.queued_bytes = counters.queued_bytes.saturating_sub(row.bytes.len() as u64);
+    Ok(())
+}
+
+fn accept(step: &mut Step<'_>, row: &OutboxRow, seq: u64, received_ms: i64) -> Result<()> {
+    let write = read(row)?;
+    let incarnation = incarnation_of(step, row);
+    receipts::put(step.transaction, &row.id, &Receipt { stream: row.stream, seq, received_ms })?;
+    let changes: Vec<[u8; 32]> =
+        outbox::encodings(step.transaction, row.n)?.iter().map(|encoding| encoding.hash).collect();
+    receipts::put_own(step.transaction, row.n, &row.hash, &changes)?;
+    replica::settle_own(step, &incarnation, &write)?;
+    leave(step, row)?;
+    if row.incarnation == step.device.incarnation.number {
+        step.device.note_accepted(step.transaction, row.n, &row.hash)?;
+    }
+    if let Some(replaced) = write.replaces {
+        drawer::remove(step.transaction, &replaced)?;
+    }
+    Ok(())
+}
+
+/// Takes a pending write out of the queue because the log brought it in full: its own encoding goes, the caller
+/// applies the item.
+pub fn drop_pending(step: &mut Step<'_>, row: &OutboxRow) -> Result<()> {
+    let documents = documents_of(step, row)?;
+    leave(step, row)?;
+    rebuild(step, documents, row.id)?;
+    replica::refresh_record(step, &row.lane)
+}
+
+fn documents_of(step: &Step<'_>, row: &OutboxRow) -> Result<BTreeSet<DocumentId>> {
+    Ok(outbox::encodings(step.transaction, row.n)?.into_iter().map(|encoding| encoding.document).collect())
+}
+
+fn rebuild(step: &mut Step<'_>, documents: BTreeSet<DocumentId>, case: WriteId) -> Result<()> {
+    if documents.is_empty() {
+        return Ok(());
+    }
+    // A write that can no longer be encoded built on what went: it belongs to its case. Taking it out may show
+    // another one; each round takes at least one out, so this ends.
+    loop {
+        let orphans = rebuild_documents(step, &documents)?;
+        if orphans.is_empty() {
+            return Ok(());
+        }
+        for orphan in &orphans {
+            into_drawer(step, orphan, case, Code::NeedsRefused.as_str(), "")?;
+        }
+    }
+}
+
+/// The server said no. The effect is undone, and what touches the same goes into the drawer as one case.
+pub fn refuse(step: &mut Step<'_>, row: &OutboxRow, code: &str, detail: &str) -> Result<()> {
+    let mut documents = documents_of(step, row)?;
+    let mut lanes = BTreeSet::from([row.lane]);
+    for dependent in dependents(step, row)? {
+        documents.extend(documents_of(step, &dependent)?);
+        lanes.insert(dependent.lane);
+        into_drawer(step, &dependent, row.id, Code::NeedsRefused.as_str(), "")?;
+    }
+    into_drawer(step, row, row.id, code, detail)?;
+    rebuild(step, documents, row.id)?;
+    for lane in lanes {
+        replica::refresh_record(step, &lane)?;
+    }
+    Ok(())
+}
+
+fn into_drawer(step: &mut Step<'_>, row: &OutboxRow, case: WriteId, code: &str, detail: &str) -> Result<()> {
+    let write = read(row)?;
+    drawer::insert(
+        step.transaction,
+        &DrawerRow {
+            id: row.id,
+            case,
+            incarnation: row.incarnation,
+            bytes: row.bytes.clone(),
+            code: code.to_owned(),
+            detail: detail.to_owned(),
+            attempts: row.attempts + 1,
+            saved_ms: row.saved_ms,
+            refused_ms: step.now.wall_ms,
+            resent_as: None,
+        },
+    )?;
+    leave(step, row)?;
+    step.changes.patient(write.patient);
+    step.changes.queue = true;
+    Ok(())
+}
+
+/// Later writes that cannot stand without this one: they name it, touch the same, or are about a patient whose
+/// registration it was; and those that cannot stand without these.
+fn dependents(step: &Step<'_>, row: &OutboxRow) -> Result<Vec<OutboxRow>> {
+    let write = read(row)?;
+    let mut subjects_gone = subjects(&write, &incarnation_of(step, row));
+    let mut writes_gone = BTreeSet::from([row.n]);
+    let mut patients_gone = BTreeSet::new();
+    if matches!(write.intent, Intent::Register { .. }) {
+        patients_gone.insert(write.patient);
+    }
+    let mut found = Vec::new();
+    for candidate in outbox::list(step.transaction)? {
+        if candidate.n <= row.n {
+            continue;
+        }
+        let Some(later) = Write::from_bytes(&candidate.bytes) else { continue };
+        let about = subjects(&later, &incarnation_of(step, &candidate));
+        let depends = later.after.iter().any(|n| writes_gone.contains(n))
+            || !about.is_disjoint(&subjects_gone)
+            || patients_gone.contains(&later.patient)
+            || matches!(&later.intent, Intent::Move { to, .. } if patients_gone.contains(to));
+        if depends {
+            writes_gone.insert(candidate.n);
+            subjects_gone.extend(about);
+            found.push(candidate);
+        }
+    }
+    Ok(found)
+}
