@@ -24,6 +24,8 @@ pub struct AppliedChange {
     pub bytes: Vec<u8>,
     /// What it touched.
     pub touched: Touched,
+    /// The document had it already.
+    pub known: bool,
 }
 
 /// A document in memory.
@@ -156,6 +158,7 @@ impl LoadedDocument {
                 let mut applied = self.branch_at(dependencies)?.apply(operations, actor, None)?;
                 let change =
                     Change::from_bytes(applied.bytes.clone()).map_err(|_| DocumentError::Automerge)?;
+                applied.known = self.contains(&applied.hash);
                 self.take(change)?;
                 applied.dependencies = dependencies.to_vec();
                 Ok(applied)
@@ -189,6 +192,7 @@ impl LoadedDocument {
             dependencies: admitted.dependencies,
             bytes: bytes.to_vec(),
             touched: Touched::by_patches(&self.document.diff(&before, &after)),
+            known: before == after,
         })
     }
 
@@ -327,6 +331,7 @@ impl LoadedDocument {
             dependencies,
             bytes: change.raw_bytes().to_vec(),
             touched: Touched::by_operations(operations),
+            known: false,
         })
     }
 

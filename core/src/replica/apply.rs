@@ -76,6 +76,9 @@ pub fn apply_accepted(
             return Err(SyncError::from(Code::EncodingMismatch));
         }
         previous.insert(key, applied.hash);
+        if applied.known {
+            continue;
+        }
         store_change(step, &key, None, &applied)?;
         project(step, &key, write.unit, &applied.touched)?;
     }

@@ -1,0 +1,14 @@
+//! Synchronising: when to ask, what to ask, what an answer means. No HTTP client and no clock: requests are effects,
+//! answers and times are events.
+
+mod answer;
+mod backoff;
+mod classify;
+mod request;
+mod schedule;
+
+pub use answer::{PendingAnswer, SliceResult, apply_slice, check_answer};
+pub use backoff::{retry_after_ms, retry_delay_ms};
+pub use classify::{Reply, TransportError, Verdict, classify};
+pub use request::{Asked, build_request, recall};
+pub use schedule::{Breaker, Schedule, SyncFailure};

@@ -1,0 +1,128 @@
+//! What to ask for: the due writes of all lanes in their order, the audit, and what is new.
+
+use super::schedule::{Breaker, Schedule};
+use crate::audit;
+use crate::error::{Code, Result, SyncError};
+use crate::limits::BATCH_BYTES_MAX;
+use crate::protocol::{
+    ChangeReference, Cursor, Frozen, PushItem, SyncRequest, chain_tag, change_check,
+};
+use crate::step::Step;
+use crate::store::cursors::{self, CursorRow};
+use crate::store::outbox::{self, OutboxRow, WriteState};
+use serde_bytes::{ByteArray, ByteBuf};
+use std::collections::HashMap;
+
+/// The share of an access token's life that must be left for it to be used alone.
+const REFRESH_BEFORE_MS: i64 = 60_000;
+
+/// A request that is under way.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The message.
+    pub request: SyncRequest,
+    /// The numbers of the writes in it.
+    pub pushed: Vec<u64>,
+    /// The cursors in it, with their whole running hashes.
+    pub cursors: Vec<CursorRow>,
+    /// When it was built, since boot.
+    pub sent_boot_ms: u64,
+    /// Whether own items come in full: the device does not trust what it has of them.
+    pub own_in_full: bool,
+}
+
+/// Builds the next request and marks its writes as in flight.
+pub fn build_request(step: &mut Step<'_>, schedule: &Schedule, own_in_full: bool, raw: bool) -> Result<Asked> {
+    let enrolment = step.device.enrolled()?.clone();
+    let tokens = enrolment.tokens.as_ref().ok_or(SyncError::from(Code::Unauthenticated))?;
+    let current = step.device.incarnation.number;
+    // Writes of a former incarnation go under its own number, so that the server knows them again; such a request
+    // pulls nothing, because what is "own" in its answer would not be this file's.
+    let incarnation = outbox::first_incarnation(step.transaction)?.unwrap_or(current);
+    let former = incarnation != current;
+    let push = if own_in_full || schedule.breaker(&step.now) == Breaker::HalfOpen {
+        Vec::new()
+    } else {
+        push_items(step, schedule, incarnation)?
+    };
+    let pushed: Vec<u64> = push.iter().map(|(n, _)| *n).collect();
+    for n in &pushed {
+        outbox::set_state(step.transaction, *n, WriteState::InFlight, None)?;
+    }
+    let cursors: Vec<CursorRow> = if former && !pushed.is_empty() {
+        Vec::new()
+    } else {
+        let streams = enrolment.scope.streams.iter();
+        streams.map(|stream| Ok(cursors::get(step.transaction, stream)?)).collect::<Result<_>>()?
+    };
+    let server_ms = step.device.server_ms(&step.now);
+    let fresh = server_ms.is_some_and(|now_ms| now_ms + REFRESH_BEFORE_MS < tokens.expires_ms);
+    let request = SyncRequest {
+        incarnation: if own_in_full { 0 } else { incarnation },
+        epoch: enrolment.epoch,
+        scope: enrolment.scope.version,
+        refresh: (!fresh).then(|| tokens.refresh.clone()),
+        cursors: cursors
+            .iter()
+            .map(|row| Cursor { stream: row.stream, seq: row.seq, chain: chain_tag(&row.chain) })
+            .collect(),
+        audit: if former || own_in_full { None } else { audit::batch(step.transaction, &pushed)? },
+        push: push.into_iter().map(|(_, item)| item).collect(),
+        raw,
+    };
+    Ok(Asked { request, pushed, cursors, sent_boot_ms: step.now.boot_ms, own_in_full })
+}
+
+fn push_items(step: &Step<'_>, schedule: &Schedule, incarnation: u64) -> Result<Vec<(u64, PushItem)>> {
+    let due_ms = i64::try_from(step.now.boot_ms).unwrap_or(i64::MAX);
+    let rows = outbox::due(step.transaction, incarnation, due_ms, schedule.batch_limit)?;
+    let mut items = Vec::with_capacity(rows.len());
+    let mut bytes = 0;
+    let mut previous = HashMap::new();
+    for row in rows {
+        bytes += row.bytes.len() + 64;
+        if !items.is_empty() && bytes > BATCH_BYTES_MAX {
+            break;
+        }
+        let changes = change_references(step, &row, &mut previous)?;
+        let (n, generation) = (row.n, row.generation);
+        items.push((n, PushItem { write: Frozen::from_bytes(row.bytes), generation, changes }));
+    }
+    Ok(items)
+}
+
+fn change_references(
+    step: &Step<'_>,
+    row: &OutboxRow,
+    previous: &mut HashMap<crate::id::DocumentId, [u8; 32]>,
+) -> Result<Vec<ChangeReference>> {
+    let mut changes = Vec::new();
+    for encoding in outbox::encodings(step.transaction, row.n)? {
+        let genesis = crate::document::LoadedDocument::genesis_hash();
+        let implied = previous.insert(encoding.document, encoding.hash).unwrap_or(genesis);
+        let raw = if row.raw {
+            crate::store::documents::pending_chunk(step.transaction, &encoding.document, row.n)?.map(ByteBuf::from)
+        } else {
+            None
+        };
+        changes.push(ChangeReference {
+            check: change_check(&encoding.hash),
+            dependencies: (encoding.dependencies != [implied])
+                .then(|| encoding.dependencies.iter().map(|hash| ByteArray::new(*hash)).collect()),
+            raw,
+        });
+    }
+    Ok(changes)
+}
+
+/// The request failed: its writes are pending again, with their ids.
+pub fn recall(step: &mut Step<'_>, asked: &Asked) -> Result<()> {
+    for n in &asked.pushed {
+        if let Some(row) = outbox::get(step.transaction, *n)?
+            && row.state == WriteState::InFlight
+        {
+            outbox::set_state(step.transaction, *n, WriteState::Pending, row.reason.as_deref())?;
+        }
+    }
+    Ok(())
+}
