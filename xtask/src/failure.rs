@@ -21,7 +21,7 @@ pub(crate) enum Failure {
     /// The rule the task checks is broken; each line names one place.
     #[error("{rule}:\n{}", places.iter().map(|place| format!("  {place}")).collect::<Vec<_>>().join("\n"))]
     Broken { rule: &'static str, places: Vec<String> },
-    /// Some steps of a longer task failed; the summary has named them.
-    #[error("failed: {0}")]
-    Steps(String),
+    /// Some steps of a longer task failed; its summary has named them.
+    #[error("some steps failed")]
+    Steps,
 }

@@ -13,6 +13,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::failure::Failure;
+
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Vereda's own tasks")]
 struct Arguments {
@@ -38,6 +40,8 @@ fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        // Each step has said why above its summary, and the last line is the tests' totals.
+        Err(Failure::Steps) => ExitCode::FAILURE,
         Err(failure) => {
             eprintln!("error: {failure}");
             ExitCode::FAILURE

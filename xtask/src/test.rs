@@ -34,21 +34,15 @@ pub(crate) fn run() -> Result<(), Failure> {
     for step in &steps {
         println!("{}", summary(step));
     }
-    let failed: Vec<&str> = steps
-        .iter()
-        .filter(|step| matches!(step.outcome, Outcome::Failed(_)))
-        .map(|step| step.name)
-        .collect();
-    let outcome = if failed.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure::Steps(failed.join(", ")))
-    };
-    if let Err(failure) = &outcome {
-        println!("{failure}");
-    }
     println!("{totals}");
-    outcome
+    if steps
+        .iter()
+        .any(|step| matches!(step.outcome, Outcome::Failed(_)))
+    {
+        Err(Failure::Steps)
+    } else {
+        Ok(())
+    }
 }
 
 fn format() -> Outcome {
