@@ -13,7 +13,10 @@ use std::path::PathBuf;
 
 use crate::source::{SourceFile, read_tree};
 
-const NOTHING: [&str; 0] = [];
+/// Fails with one line for each place that breaks a rule.
+fn holds(broken: &[String]) {
+    assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}
 
 fn repository() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -33,27 +36,27 @@ fn shipped() -> Vec<SourceFile> {
 
 #[test]
 fn a_floor_uses_only_floors_below_it() {
-    assert_eq!(rules::upward_imports(&core()), NOTHING);
+    holds(&rules::upward_imports(&core()));
 }
 
 #[test]
 fn only_platform_differs_between_targets() {
-    assert_eq!(rules::platform_differences(&core()), NOTHING);
+    holds(&rules::platform_differences(&core()));
 }
 
 #[test]
 fn only_platform_reads_a_clock() {
-    assert_eq!(rules::clocks(&core()), NOTHING);
+    holds(&rules::clocks(&core()));
 }
 
 #[test]
 fn nothing_shipped_unwraps_without_a_word() {
-    assert_eq!(rules::bare_unwraps(&shipped()), NOTHING);
+    holds(&rules::bare_unwraps(&shipped()));
 }
 
 #[test]
 fn every_file_is_named_after_a_concept() {
-    assert_eq!(rules::empty_names(&shipped()), NOTHING);
+    holds(&rules::empty_names(&shipped()));
 }
 
 #[test]
@@ -65,8 +68,5 @@ fn the_architecture_page_draws_the_floors_that_exist() {
     let existing: BTreeSet<&str> = files.iter().filter_map(SourceFile::top_module).collect();
     let existing: Vec<&str> = existing.into_iter().collect();
     let rows = architecture::rows(&page);
-    assert_eq!(
-        architecture::disagreements(&rows, &existing, table::floor_of),
-        NOTHING
-    );
+    holds(&architecture::disagreements(&rows, &existing, table::floor_of));
 }
