@@ -1,0 +1,220 @@
+//! Gives a draft its id, its patient, its time, its origin, and its digest.
+
+use super::{Draft, draft_of, patient};
+use crate::datatype::{Reference, full_name, moment_of};
+use crate::element::{Element, Fields};
+use crate::fault::Fault;
+use crate::identity::Origins;
+use crate::index::Index;
+use crate::plan::{MappedChart, MappedEntry, Position};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use vereda_core::error::Code;
+use vereda_core::id::{EntryId, PatientId};
+use vereda_core::limits::{BODY_BYTES_MAX, TEXT_CHARACTERS_MAX};
+use vereda_core::record::{Kind, Marks, NewEntry, Origin, PatientRecord};
+use vereda_core::redact::Sensitive;
+use vereda_core::time::Zoned;
+
+/// What a mapping may know besides the resource itself.
+pub(crate) struct Context<'a> {
+    /// How ids derive.
+    pub(crate) origins: &'a Origins,
+    /// A bundle's `fullUrl`s and the resources (`Type/id`) they stand for.
+    pub(crate) addresses: &'a HashMap<String, String>,
+    /// Names and times of other resources of the import.
+    pub(crate) index: &'a Index,
+}
+
+impl Context<'_> {
+    /// The entry a reference names.
+    pub(crate) fn entry_named(&self, reference: &Reference<'_>, expected: &str) -> Option<EntryId> {
+        let resource = reference.resource(self.addresses, expected)?;
+        Some(self.origins.entry(&resource))
+    }
+
+    /// The name of who or what a reference means; the reference itself where nobody says the name.
+    pub(crate) fn name_of(&self, reference: &Reference<'_>, expected: &str) -> Option<String> {
+        let resource = reference.resource(self.addresses, expected);
+        let name = resource.as_deref().and_then(|resource| self.index.name(resource));
+        name.or(reference.display).map(str::to_owned).or(resource)
+    }
+}
+
+/// Maps a Patient to its record, with origin and digest.
+pub(crate) fn mapped_patient(name: &str, resource: &Element) -> Result<PatientRecord, Fault> {
+    let mut record = patient::patient(resource)?;
+    // Serializing the record cannot fail: its types are text and lists of text.
+    let content = serde_json::to_vec(&record).unwrap_or_default();
+    record.origin = Some(Origin {
+        resource: name.to_owned(),
+        performer: None,
+        digest: digest(&[&content]),
+    });
+    Ok(record)
+}
+
+/// Maps any resource that becomes an entry.
+pub(crate) fn mapped_entry(
+    kind: &str,
+    name: &str,
+    resource: &Element,
+    position: Position,
+    context: &Context<'_>,
+) -> Result<(PatientId, MappedEntry), Fault> {
+    let patient = subject(kind, resource, context)?;
+    let draft = draft_of(kind, resource, context)?;
+    let encounter = encounter_reference(resource)?.and_then(|to| to.resource(context.addresses, "Encounter"));
+    let (occurred_at, time_inferred) = occurred(&draft, name, encounter.as_deref(), resource, context)?;
+    let text = draft.text();
+    if text.chars().count() > TEXT_CHARACTERS_MAX {
+        let limit = format!("its text is longer than {TEXT_CHARACTERS_MAX} characters");
+        return Err(Fault::new(Code::TextTooLong, limit));
+    }
+    let performer = draft.performer;
+    let mut body = draft.body;
+    body.put_some(
+        "encounter",
+        encounter.map(|encounter| context.origins.entry(&encounter).to_string()),
+    );
+    let chart_item = draft.chart.as_ref().map(|_| context.origins.chart_item(name));
+    body.put_some("chart_item", chart_item.map(|item| item.to_string()));
+    let body = body.into_json();
+    if body.len() > BODY_BYTES_MAX {
+        let limit = format!("its structured part is larger than {BODY_BYTES_MAX} bytes");
+        return Err(Fault::new(Code::BodyTooLarge, limit));
+    }
+    let performed_by = performer
+        .and_then(|performer| performer.to.or(performer.display))
+        .unwrap_or_default();
+    let digest = digest(&[
+        draft.kind.as_bytes(),
+        occurred_at.to_string().as_bytes(),
+        text.as_bytes(),
+        body.as_bytes(),
+        // As the resource gives it: the name it resolves to depends on what else is imported with it.
+        performed_by.as_bytes(),
+    ]);
+    let origin = Origin {
+        resource: name.to_owned(),
+        performer: performer_name(performer, resource, context)?.map(Sensitive),
+        digest,
+    };
+    let entry = NewEntry {
+        id: Some(context.origins.entry(name)),
+        kind: Kind(draft.kind.to_owned()),
+        occurred_at,
+        text: Sensitive(text),
+        body: Some(Sensitive(body)),
+        relation: None,
+        origin: Some(origin),
+        marks: Marks {
+            time_inferred,
+            ..Marks::default()
+        },
+    };
+    let chart = draft
+        .chart
+        .zip(chart_item)
+        .map(|((kind, fields), item)| MappedChart { item, kind, fields });
+    Ok((
+        patient,
+        MappedEntry {
+            position,
+            entry,
+            chart,
+            withdrawn: draft.withdrawn,
+        },
+    ))
+}
+
+fn subject(kind: &str, resource: &Element, context: &Context<'_>) -> Result<PatientId, Fault> {
+    let field = if matches!(kind, "Immunization" | "AllergyIntolerance") {
+        "patient"
+    } else {
+        "subject"
+    };
+    let reference = Reference::of(resource, field)?.ok_or_else(|| Fault::missing(field))?;
+    let named = reference.resource(context.addresses, "Patient");
+    let named = named.filter(|named| named.starts_with("Patient/"));
+    let named = named.ok_or_else(|| {
+        Fault::new(
+            Code::FhirReference,
+            format!("`{field}` does not point to a patient"),
+        )
+    })?;
+    Ok(context.origins.patient(&named))
+}
+
+fn encounter_reference(resource: &Element) -> Result<Option<Reference<'_>>, Fault> {
+    if let Some(encounter) = Reference::of(resource, "encounter")? {
+        return Ok(Some(encounter));
+    }
+    match resource.get("context").and_then(|context| context.as_object()) {
+        // DocumentReference: a list.
+        Some(context) if context.get("encounter").is_some_and(|value| value.is_array()) => {
+            Ok(Reference::all_of(context, "encounter")?.into_iter().next())
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The resource's own clinical time; else that of a plan or encounter that names it, or that it names; else when
+/// its source dealt with it. All but the first are inferred.
+fn occurred(
+    draft: &Draft<'_>,
+    name: &str,
+    encounter: Option<&str>,
+    resource: &Element,
+    context: &Context<'_>,
+) -> Result<(Zoned, bool), Fault> {
+    if let Some(own) = draft.occurred {
+        return Ok((own, false));
+    }
+    let named = context.index.time_of_naming(context.origins.entry(name));
+    let held = encounter.and_then(|encounter| context.index.time_of(context.origins.entry(encounter)));
+    if let Some(at) = named.or(held) {
+        return Ok((at, true));
+    }
+    for field in ["issued", "date", "statusDate", "recorded"] {
+        if let Some(at) = moment_of(resource, field)? {
+            return Ok((at, true));
+        }
+    }
+    Err(Fault::new(
+        Code::NotADate,
+        "it has no clinical time, and no care plan or encounter that has one names it",
+    ))
+}
+
+fn performer_name(
+    performer: Option<Reference<'_>>,
+    resource: &Element,
+    context: &Context<'_>,
+) -> Result<Option<String>, Fault> {
+    let Some(performer) = performer else {
+        return Ok(None);
+    };
+    if let Some(id) = performer.to.and_then(|to| to.strip_prefix('#')) {
+        for contained in resource.children("contained")? {
+            if contained.text("id")? == Some(id) {
+                let name = match contained.get("name") {
+                    Some(serde_json::Value::String(name)) => Some(name.clone()),
+                    _ => full_name(contained)?,
+                };
+                return Ok(name.or(performer.display.map(str::to_owned)));
+            }
+        }
+    }
+    Ok(context.name_of(&performer, "Practitioner"))
+}
+
+/// SHA-256 of the parts, each behind its length, cut to sixteen bytes, in hexadecimal.
+pub(crate) fn digest(parts: &[&[u8]]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hex::encode(&hash.finalize()[..16])
+}

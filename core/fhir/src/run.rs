@@ -1,0 +1,386 @@
+//! Carrying plans out on a store: what is new is written, what changed amends, what is the same is left alone.
+
+use crate::import::Import;
+use crate::plan::{ImportPlan, MappedEntry, PatientUnit, Position, Problem, amendment_of, retraction_of};
+use crate::target::{Held, HeldPatient, ImportTarget, Progress};
+use serde::Serialize;
+use std::collections::{BTreeMap, HashSet};
+use vereda_core::error::{Code, Result, SyncError};
+use vereda_core::id::{EntryId, PatientId};
+use vereda_core::limits::WRITE_ENTRIES_MAX;
+use vereda_core::record::{NewEntry, PatientRecord};
+use vereda_core::redact::Sensitive;
+
+/// Bytes of entries in one write: its change stays well under what the gate lets in.
+const WRITE_BYTES_MAX: usize = 128 * 1024;
+
+/// What became of things of one sort.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Tally {
+    /// Were not there before.
+    pub added: u64,
+    /// Were there with other content.
+    pub changed: u64,
+    /// Were there as they are.
+    pub unchanged: u64,
+}
+
+/// What an import did.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct ImportReport {
+    /// Files looked at.
+    pub files: u64,
+    /// Resources in them.
+    pub resources: u64,
+    /// Records.
+    pub patients: Tally,
+    /// Entries, those of chart items included. `changed` counts amendments and retractions.
+    pub entries: Tally,
+    /// Chart items.
+    pub chart: Tally,
+    /// Professionals and organizations.
+    pub reference: u64,
+    /// Resources that are in now, by type.
+    pub imported: BTreeMap<String, u64>,
+    /// Resources of types that are not imported, by type.
+    pub skipped: BTreeMap<String, u64>,
+    /// Resources that came again further on in the same import, by type.
+    pub repeated: BTreeMap<String, u64>,
+    /// What is broken, in the order of the files.
+    pub problems: Vec<Problem>,
+}
+
+impl ImportReport {
+    /// Whether every resource is accounted for.
+    pub fn is_complete(&self) -> bool {
+        let counted: u64 = [&self.imported, &self.skipped, &self.repeated]
+            .iter()
+            .flat_map(|c| c.values())
+            .sum();
+        counted
+            + self
+                .problems
+                .iter()
+                .filter(|problem| problem.index.is_some())
+                .count() as u64
+            == self.resources
+    }
+}
+
+impl Import {
+    /// Carries the import out. What is wrong with a resource goes into the report; an error is the store's, and
+    /// the import can be run again.
+    pub async fn run<T: ImportTarget>(&self, target: &mut T) -> Result<ImportReport> {
+        let files = self.files();
+        let mut run = Run {
+            report: ImportReport {
+                files: files.len() as u64,
+                ..ImportReport::default()
+            },
+            progress: Progress {
+                bytes_total: self.bytes(),
+                ..Progress::default()
+            },
+            fresh: HashSet::new(),
+            files,
+            target,
+        };
+        for plan in self.plans() {
+            run.carry_out(plan).await?;
+        }
+        run.report
+            .problems
+            .sort_by(|a, b| (&a.file, a.index).cmp(&(&b.file, b.index)));
+        Ok(run.report)
+    }
+}
+
+struct Run<'a, T> {
+    target: &'a mut T,
+    report: ImportReport,
+    progress: Progress,
+    files: Vec<String>,
+    /// Patients registered by this very run: nothing of theirs can be there already.
+    fresh: HashSet<PatientId>,
+}
+
+impl<T: ImportTarget> Run<'_, T> {
+    async fn carry_out(&mut self, plan: ImportPlan) -> Result<()> {
+        self.report.resources += plan.resources;
+        add_counts(&mut self.report.skipped, plan.skipped);
+        add_counts(&mut self.report.repeated, plan.repeated);
+        self.report.problems.extend(plan.problems);
+        for row in &plan.reference {
+            self.count_imported(&row.resource);
+        }
+        if !plan.reference.is_empty() {
+            self.report.reference += plan.reference.len() as u64;
+            self.target.reference(plan.reference).await?;
+        }
+        for (patient, unit) in plan.patients {
+            self.unit(patient, unit).await?;
+        }
+        self.progress.bytes += plan.bytes;
+        self.progress.resources = self.report.resources;
+        self.tell();
+        Ok(())
+    }
+
+    async fn unit(&mut self, patient: PatientId, unit: PatientUnit) -> Result<()> {
+        if !self.patient_is_there(patient, unit.record).await? {
+            for mapped in unit.entries {
+                let reason = "its patient is neither in this import nor on this device";
+                let problem = SyncError::new(Code::FhirReference, reason);
+                self.refuse(mapped.position, &mapped.entry, problem);
+            }
+            return Ok(());
+        }
+        let mut batch = Batch::default();
+        for group in unit.entries.chunks(WRITE_ENTRIES_MAX) {
+            let ids: Vec<EntryId> = group.iter().filter_map(|mapped| mapped.entry.id).collect();
+            let held = if self.fresh.contains(&patient) {
+                vec![None; ids.len()]
+            } else {
+                self.target.entries(patient, &ids).await?
+            };
+            for (mapped, held) in group.iter().zip(held) {
+                self.entry(patient, mapped, held, &mut batch).await?;
+            }
+        }
+        self.write(patient, batch).await
+    }
+
+    /// Registers or edits the patient where the plan has the record. Whether entries have a place to go.
+    async fn patient_is_there(
+        &mut self,
+        patient: PatientId,
+        record: Option<(Position, PatientRecord)>,
+    ) -> Result<bool> {
+        if record.is_none() && self.fresh.contains(&patient) {
+            return Ok(true);
+        }
+        let held = self.target.patient(patient).await?;
+        let Some((position, record)) = record else {
+            return Ok(held.is_some());
+        };
+        let name = record
+            .origin
+            .as_ref()
+            .map(|origin| origin.resource.clone())
+            .unwrap_or_default();
+        let known = held.is_some();
+        let written = match &held {
+            None => self.target.register(patient, record).await,
+            Some(held) if !differs(held, &record) => {
+                self.report.patients.unchanged += 1;
+                self.count_imported(&name);
+                return Ok(true);
+            }
+            Some(_) => self.target.edit(patient, record).await,
+        };
+        match written {
+            Ok(()) if known => self.report.patients.changed += 1,
+            Ok(()) => {
+                self.report.patients.added += 1;
+                self.fresh.insert(patient);
+            }
+            Err(error) if is_about_the_value(error.code) => {
+                self.list(position, name, error);
+                return Ok(known);
+            }
+            Err(error) => return Err(error),
+        }
+        self.count_imported(&name);
+        Ok(true)
+    }
+
+    /// Decides what one entry needs, and writes it or puts it into the batch.
+    async fn entry(
+        &mut self,
+        patient: PatientId,
+        mapped: &MappedEntry,
+        held: Option<Held>,
+        batch: &mut Batch,
+    ) -> Result<()> {
+        let origin = mapped.entry.origin.as_ref();
+        let digest = origin.map(|origin| origin.digest.as_str()).unwrap_or_default();
+        let known = held.is_some();
+        let entry = match held {
+            Some(held) if held.digest == digest => {
+                self.report.entries.unchanged += 1;
+                self.report.chart.unchanged += u64::from(mapped.chart.is_some());
+                self.count_imported(origin.map(|origin| origin.resource.as_str()).unwrap_or_default());
+                return Ok(());
+            }
+            Some(held) if mapped.withdrawn => retraction_of(mapped.entry.clone(), held.current),
+            Some(held) => amendment_of(mapped.entry.clone(), held.current),
+            None if mapped.withdrawn => {
+                let reason = "its source took it back (entered-in-error) and it was never imported";
+                self.refuse(
+                    mapped.position,
+                    &mapped.entry,
+                    SyncError::new(Code::FhirMalformed, reason),
+                );
+                return Ok(());
+            }
+            None => mapped.entry.clone(),
+        };
+        let Some(chart) = mapped.chart.clone() else {
+            batch.push(mapped.position, entry, known);
+            if batch.is_full() {
+                self.write(patient, std::mem::take(batch)).await?;
+            }
+            return Ok(());
+        };
+        match self.target.set_chart(patient, chart, entry.clone()).await {
+            Ok(()) => {
+                let counter = &mut self.report.chart;
+                *(if known {
+                    &mut counter.changed
+                } else {
+                    &mut counter.added
+                }) += 1;
+                self.written(&entry, known);
+            }
+            Err(error) if is_about_the_value(error.code) => self.refuse(mapped.position, &entry, error),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Writes a batch. Where the store refuses a value, the batch is halved until the one it means is alone.
+    async fn write(&mut self, patient: PatientId, batch: Batch) -> Result<()> {
+        let mut waiting = vec![batch.entries];
+        while let Some(mut group) = waiting.pop() {
+            if group.is_empty() {
+                continue;
+            }
+            let entries = group.iter().map(|(_, entry, _)| entry.clone()).collect();
+            match self.target.add(patient, entries).await {
+                Ok(()) => {
+                    for (_, entry, known) in &group {
+                        self.written(entry, *known);
+                    }
+                    self.tell();
+                }
+                Err(error) if !is_about_the_value(error.code) => return Err(error),
+                Err(error) if group.len() == 1 => {
+                    for (position, entry, _) in &group {
+                        self.refuse(*position, entry, error.clone());
+                    }
+                }
+                Err(_) => {
+                    let second = group.split_off(group.len() / 2);
+                    waiting.push(second);
+                    waiting.push(group);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn written(&mut self, entry: &NewEntry, known: bool) {
+        let counter = &mut self.report.entries;
+        *(if known {
+            &mut counter.changed
+        } else {
+            &mut counter.added
+        }) += 1;
+        self.progress.entries += 1;
+        let resource = entry
+            .origin
+            .as_ref()
+            .map(|origin| origin.resource.clone())
+            .unwrap_or_default();
+        self.count_imported(&resource);
+    }
+
+    fn count_imported(&mut self, resource: &str) {
+        let kind = resource.split('/').next().unwrap_or_default();
+        *self.report.imported.entry(kind.to_owned()).or_default() += 1;
+    }
+
+    fn refuse(&mut self, position: Position, entry: &NewEntry, error: SyncError) {
+        let resource = entry
+            .origin
+            .as_ref()
+            .map(|origin| origin.resource.clone())
+            .unwrap_or_default();
+        self.list(position, resource, error);
+    }
+
+    fn list(&mut self, position: Position, resource: String, error: SyncError) {
+        self.report.problems.push(Problem {
+            file: Sensitive(
+                self.files
+                    .get(position.file as usize)
+                    .cloned()
+                    .unwrap_or_default(),
+            ),
+            index: Some(position.index),
+            resource,
+            code: error.code,
+            reason: error.detail,
+        });
+    }
+
+    fn tell(&mut self) {
+        self.progress.problems = self.report.problems.len() as u64;
+        self.target.progress(&self.progress);
+    }
+}
+
+/// Entries on their way, each with its place and whether the resource was there before.
+#[derive(Default)]
+struct Batch {
+    entries: Vec<(Position, NewEntry, bool)>,
+    bytes: usize,
+}
+
+impl Batch {
+    fn push(&mut self, position: Position, entry: NewEntry, known: bool) {
+        self.bytes += 128 + entry.text.len() + entry.body.as_ref().map_or(0, |body| body.len());
+        self.entries.push((position, entry, known));
+    }
+
+    fn is_full(&self) -> bool {
+        self.entries.len() >= WRITE_ENTRIES_MAX || self.bytes >= WRITE_BYTES_MAX
+    }
+}
+
+/// Whether the source says something it did not say the last time, and that the record does not say either.
+fn differs(held: &HeldPatient, record: &PatientRecord) -> bool {
+    let digest = record.origin.as_ref().map(|origin| origin.digest.as_str());
+    let plain = |record: &PatientRecord| PatientRecord {
+        origin: None,
+        ..record.clone()
+    };
+    held.digest.as_deref() != digest && plain(&held.record) != plain(record)
+}
+
+/// Whether a code says that this value cannot be stored, rather than that nothing can.
+fn is_about_the_value(code: Code) -> bool {
+    matches!(
+        code,
+        Code::TextEmpty
+            | Code::TextTooLong
+            | Code::BodyTooLarge
+            | Code::BodyInvalid
+            | Code::KindUnknown
+            | Code::NotADate
+            | Code::OccurredInFuture
+            | Code::CpfInvalid
+            | Code::CnsInvalid
+            | Code::IdentifierInvalid
+            | Code::BirthDateInvalid
+            | Code::NameEmpty
+            | Code::FieldInvalid
+            | Code::TooLarge
+    )
+}
+
+fn add_counts(into: &mut BTreeMap<String, u64>, from: BTreeMap<String, u64>) {
+    for (kind, count) in from {
+        *into.entry(kind).or_default() += count;
+    }
+}
