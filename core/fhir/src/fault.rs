@@ -1,6 +1,6 @@
 //! Why one resource could not be imported. Reasons name fields, never what stands in them.
 
-use vereda_core::error::Code;
+use vereda_core::error::{Code, SyncError};
 
 /// What is wrong with a resource.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,5 +25,15 @@ impl Fault {
     /// A field that must be there and is not.
     pub(crate) fn missing(field: &str) -> Self {
         Self::new(Code::FhirMalformed, format!("`{field}` is missing"))
+    }
+}
+
+/// The core's judgement of a value: its details name fields and limits only.
+impl From<SyncError> for Fault {
+    fn from(error: SyncError) -> Self {
+        Self {
+            code: error.code,
+            reason: error.detail,
+        }
     }
 }

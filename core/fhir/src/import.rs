@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::io::BufRead;
 use std::path::PathBuf;
 use vereda_core::error::SyncError;
+use vereda_core::record::KindRegistry;
 use vereda_core::redact::Sensitive;
 
 /// Resources of a long file that make one plan.
@@ -22,6 +23,7 @@ pub const PLAN_RESOURCES_MAX: u64 = 5_000;
 pub struct Import {
     sources: Vec<Source>,
     origins: Origins,
+    registry: KindRegistry,
     index: Index,
 }
 
@@ -37,6 +39,7 @@ impl Import {
         let mut import = Self {
             sources,
             origins,
+            registry: KindRegistry::standard(),
             index: Index::default(),
         };
         let mut index = Index::default();
@@ -120,6 +123,7 @@ impl Import {
             resource: resource.to_owned(),
             code: fault.code,
             reason: fault.reason,
+            imported: false,
         }
     }
 
@@ -166,13 +170,21 @@ impl Import {
         }
         let element: Element = serde_json::from_str(raw.json).map_err(|e| crate::document::unreadable(&e))?;
         let context = Context {
+            registry: &self.registry,
             origins: &self.origins,
             addresses,
             index: &self.index,
         };
         match target {
             Target::Record => {
-                let record = mapped_patient(&raw.name, &element)?;
+                let (record, doubt) = mapped_patient(&raw.name, &element)?;
+                if let Some(doubt) = doubt {
+                    let problem = self.problem(file, Some(raw.index), &raw.name, doubt);
+                    plan.problems.push(Problem {
+                        imported: true,
+                        ..problem
+                    });
+                }
                 let unit = plan.patients.entry(self.origins.patient(&raw.name)).or_default();
                 unit.record = Some((position, record));
             }

@@ -28,8 +28,7 @@ mod target;
 pub use identity::Origins;
 pub use import::{Import, PLAN_RESOURCES_MAX, Plans};
 pub use plan::{
-    ImportPlan, MappedChart, MappedEntry, PatientUnit, Position, Problem, ReferenceKind, ReferenceRow,
-    amendment_of, retraction_of,
+    ImportPlan, MappedChart, MappedEntry, PatientUnit, Position, Problem, amendment_of, retraction_of,
 };
 pub use run::{ImportReport, Tally};
 pub use source::{Source, sources};

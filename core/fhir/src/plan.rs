@@ -3,10 +3,9 @@
 use crate::identity::amendment;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use uuid::Uuid;
 use vereda_core::error::Code;
 use vereda_core::id::{ChartItemId, EntryId, PatientId};
-use vereda_core::record::{ChartFields, ChartKind, NewEntry, PatientRecord, Relation};
+use vereda_core::record::{ChartFields, ChartKind, NewEntry, PatientRecord, ReferenceRow, Relation};
 use vereda_core::redact::Sensitive;
 
 /// Where a resource stands in the import.
@@ -18,7 +17,7 @@ pub struct Position {
     pub index: u64,
 }
 
-/// A resource that did not get in, and why.
+/// A resource that did not get in, or not as it came, and why.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Problem {
     /// The file; hidden in logs, because programs name files after patients.
@@ -33,6 +32,8 @@ pub struct Problem {
     pub code: Code,
     /// What is wrong, by the names of fields; never a value.
     pub reason: String,
+    /// The resource is in all the same, without what is wrong.
+    pub imported: bool,
 }
 
 fn code_as_text<S: serde::Serializer>(code: &Code, serializer: S) -> Result<S::Ok, S::Error> {
@@ -72,39 +73,10 @@ pub struct PatientUnit {
     pub entries: Vec<MappedEntry>,
 }
 
-/// What kind of reference row.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReferenceKind {
-    /// A person who cares for patients.
-    Practitioner,
-    /// A clinic, hospital, laboratory …
-    Organization,
-}
-
-/// A professional or an organization.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct ReferenceRow {
-    /// Derived from the resource.
-    pub id: Uuid,
-    /// What it is.
-    pub kind: ReferenceKind,
-    /// `Type/id`.
-    pub resource: String,
-    /// The name to show.
-    pub name: String,
-    /// (system, value), as the source has them.
-    pub identifiers: Vec<(String, String)>,
-    /// Whether it still works.
-    pub active: bool,
-    /// Digest of the above: the same changes nothing.
-    pub digest: String,
-}
-
 /// One step of an import: a file, or a bounded part of a long one.
 ///
 /// Nothing is unexplained: `resources` = records + entries + reference rows + `skipped` + `repeated` + problems
-/// with an index.
+/// that have an index and are not `imported`.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct ImportPlan {
     /// What there is for each patient.

@@ -7,12 +7,12 @@ use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 use vereda_core::error::{Code, Result, SyncError};
 use vereda_core::id::{EntryId, PatientId};
-use vereda_core::limits::WRITE_ENTRIES_MAX;
+use vereda_core::limits::{WRITE_CONTENT_BYTES_MAX, WRITE_ENTRIES_MAX};
 use vereda_core::record::{NewEntry, PatientRecord};
 use vereda_core::redact::Sensitive;
 
-/// Bytes of entries in one write: its change stays well under what the gate lets in.
-const WRITE_BYTES_MAX: usize = 128 * 1024;
+/// Bytes an entry takes in a write besides its content: id, times, origin.
+const ENTRY_BYTES: usize = 192;
 
 /// What became of things of one sort.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
@@ -44,7 +44,7 @@ pub struct ImportReport {
     pub imported: BTreeMap<String, u64>,
     /// Resources of types that are not imported, by type.
     pub skipped: BTreeMap<String, u64>,
-    /// Resources that came again further on in the same import, by type.
+    /// Of the imported ones, those that came again further on, by type: the last one counts.
     pub repeated: BTreeMap<String, u64>,
     /// What is broken, in the order of the files.
     pub problems: Vec<Problem>,
@@ -53,7 +53,7 @@ pub struct ImportReport {
 impl ImportReport {
     /// Whether every resource is accounted for.
     pub fn is_complete(&self) -> bool {
-        let counted: u64 = [&self.imported, &self.skipped, &self.repeated]
+        let counted: u64 = [&self.imported, &self.skipped]
             .iter()
             .flat_map(|c| c.values())
             .sum();
@@ -61,7 +61,7 @@ impl ImportReport {
             + self
                 .problems
                 .iter()
-                .filter(|problem| problem.index.is_some())
+                .filter(|problem| problem.index.is_some() && !problem.imported)
                 .count() as u64
             == self.resources
     }
@@ -108,14 +108,20 @@ impl<T: ImportTarget> Run<'_, T> {
     async fn carry_out(&mut self, plan: ImportPlan) -> Result<()> {
         self.report.resources += plan.resources;
         add_counts(&mut self.report.skipped, plan.skipped);
+        add_counts(&mut self.report.imported, plan.repeated.clone());
         add_counts(&mut self.report.repeated, plan.repeated);
         self.report.problems.extend(plan.problems);
-        for row in &plan.reference {
-            self.count_imported(&row.resource);
-        }
-        if !plan.reference.is_empty() {
-            self.report.reference += plan.reference.len() as u64;
-            self.target.reference(plan.reference).await?;
+        for rows in plan.reference.chunks(WRITE_ENTRIES_MAX) {
+            self.target.reference(rows.to_vec()).await?;
+            self.report.reference += rows.len() as u64;
+            for row in rows {
+                let kind = if row.kind == "organization" {
+                    "Organization"
+                } else {
+                    "Practitioner"
+                };
+                self.count_imported(kind);
+            }
         }
         for (patient, unit) in plan.patients {
             self.unit(patient, unit).await?;
@@ -225,13 +231,18 @@ impl<T: ImportTarget> Run<'_, T> {
             }
             None => mapped.entry.clone(),
         };
-        let Some(chart) = mapped.chart.clone() else {
-            batch.push(mapped.position, entry, known);
-            if batch.is_full() {
+        let Some(mut chart) = mapped.chart.clone() else {
+            if !batch.has_room_for(&entry) {
                 self.write(patient, std::mem::take(batch)).await?;
             }
+            batch.push(mapped.position, entry, known);
             return Ok(());
         };
+        if mapped.withdrawn {
+            chart
+                .fields
+                .insert("status".to_owned(), Sensitive("entered-in-error".to_owned()));
+        }
         match self.target.set_chart(patient, chart, entry.clone()).await {
             Ok(()) => {
                 let counter = &mut self.report.chart;
@@ -321,6 +332,7 @@ impl<T: ImportTarget> Run<'_, T> {
             resource,
             code: error.code,
             reason: error.detail,
+            imported: false,
         });
     }
 
@@ -339,12 +351,13 @@ struct Batch {
 
 impl Batch {
     fn push(&mut self, position: Position, entry: NewEntry, known: bool) {
-        self.bytes += 128 + entry.text.len() + entry.body.as_ref().map_or(0, |body| body.len());
+        self.bytes += ENTRY_BYTES + entry.content_bytes();
         self.entries.push((position, entry, known));
     }
 
-    fn is_full(&self) -> bool {
-        self.entries.len() >= WRITE_ENTRIES_MAX || self.bytes >= WRITE_BYTES_MAX
+    fn has_room_for(&self, entry: &NewEntry) -> bool {
+        self.entries.len() < WRITE_ENTRIES_MAX
+            && self.bytes + ENTRY_BYTES + entry.content_bytes() <= WRITE_CONTENT_BYTES_MAX
     }
 }
 

@@ -1,10 +1,10 @@
 //! What an import needs of the store it fills.
 
-use crate::plan::{MappedChart, ReferenceRow};
+use crate::plan::MappedChart;
 use std::future::Future;
 use vereda_core::error::Result;
 use vereda_core::id::{EntryId, PatientId};
-use vereda_core::record::{NewEntry, PatientRecord};
+use vereda_core::record::{NewEntry, PatientRecord, ReferenceRow};
 
 /// What the store has of a patient.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -74,7 +74,7 @@ pub trait ImportTarget {
         entry: NewEntry,
     ) -> impl Future<Output = Result<()>> + Send;
 
-    /// Keeps professionals and organizations, by id: the same digest changes nothing.
+    /// Keeps professionals and organizations (at most 500), by id; equal rows change nothing.
     fn reference(&mut self, rows: Vec<ReferenceRow>) -> impl Future<Output = Result<()>> + Send;
 
     /// Told after each write.

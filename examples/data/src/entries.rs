@@ -5,7 +5,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use uuid::Uuid;
 use vereda_core::id::{NAMESPACE, PatientId};
-use vereda_core::record::{Kind, NewEntry};
+use vereda_core::record::{Kind, NewEntry, canonical_text};
 use vereda_core::time::{EpochMs, Zoned};
 
 /// The kinds that are generated, in the proportion of their places.
@@ -81,6 +81,6 @@ fn entry(rng: &mut ChaCha8Rng, utc_ms: EpochMs) -> NewEntry {
         offset_minutes: -180,
     };
     let text = sentence(rng, kind);
-    let body = body(rng, kind, occurred_at.utc_year()).to_string();
+    let body = canonical_text(&body(rng, kind, occurred_at.utc_year()));
     NewEntry::new(Kind(kind.to_owned()), occurred_at, text).with_body(body)
 }

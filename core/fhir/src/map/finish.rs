@@ -11,13 +11,14 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use vereda_core::error::Code;
 use vereda_core::id::{EntryId, PatientId};
-use vereda_core::limits::{BODY_BYTES_MAX, TEXT_CHARACTERS_MAX};
-use vereda_core::record::{Kind, Marks, NewEntry, Origin, PatientRecord};
+use vereda_core::record::{Kind, KindRegistry, NewEntry, Origin, PatientField, PatientRecord};
 use vereda_core::redact::Sensitive;
 use vereda_core::time::Zoned;
 
 /// What a mapping may know besides the resource itself.
 pub(crate) struct Context<'a> {
+    /// What entries of each kind look like.
+    pub(crate) registry: &'a KindRegistry,
     /// How ids derive.
     pub(crate) origins: &'a Origins,
     /// A bundle's `fullUrl`s and the resources (`Type/id`) they stand for.
@@ -41,17 +42,19 @@ impl Context<'_> {
     }
 }
 
-/// Maps a Patient to its record, with origin and digest.
-pub(crate) fn mapped_patient(name: &str, resource: &Element) -> Result<PatientRecord, Fault> {
-    let mut record = patient::patient(resource)?;
-    // Serializing the record cannot fail: its types are text and lists of text.
-    let content = serde_json::to_vec(&record).unwrap_or_default();
+/// Maps a Patient to its record, with origin and digest; and what of it is in doubt.
+pub(crate) fn mapped_patient(
+    name: &str,
+    resource: &Element,
+) -> Result<(PatientRecord, Option<Fault>), Fault> {
+    let (mut record, doubt) = patient::patient(resource)?;
+    let fields = PatientField::ALL.map(|field| record.get(field).0);
     record.origin = Some(Origin {
         resource: name.to_owned(),
         performer: None,
-        digest: digest(&[&content]),
+        digest: digest(&fields.each_ref().map(|field| field.as_bytes())),
     });
-    Ok(record)
+    Ok((record, doubt.map(Fault::from)))
 }
 
 /// Maps any resource that becomes an entry.
@@ -66,57 +69,26 @@ pub(crate) fn mapped_entry(
     let draft = draft_of(kind, resource, context)?;
     let encounter = encounter_reference(resource)?.and_then(|to| to.resource(context.addresses, "Encounter"));
     let (occurred_at, time_inferred) = occurred(&draft, name, encounter.as_deref(), resource, context)?;
-    let text = draft.text();
-    if text.chars().count() > TEXT_CHARACTERS_MAX {
-        let limit = format!("its text is longer than {TEXT_CHARACTERS_MAX} characters");
-        return Err(Fault::new(Code::TextTooLong, limit));
-    }
-    let performer = draft.performer;
+    let mut entry = NewEntry::new(Kind(draft.kind.to_owned()), occurred_at, draft.text());
+    entry.id = Some(context.origins.entry(name));
+    entry.marks.time_inferred = time_inferred;
+    let chart_item = draft.chart.as_ref().map(|_| context.origins.chart_item(name));
     let mut body = draft.body;
     body.put_some(
         "encounter",
         encounter.map(|encounter| context.origins.entry(&encounter).to_string()),
     );
-    let chart_item = draft.chart.as_ref().map(|_| context.origins.chart_item(name));
     body.put_some("chart_item", chart_item.map(|item| item.to_string()));
-    let body = body.into_json();
-    if body.len() > BODY_BYTES_MAX {
-        let limit = format!("its structured part is larger than {BODY_BYTES_MAX} bytes");
-        return Err(Fault::new(Code::BodyTooLarge, limit));
-    }
-    let performed_by = performer
-        .and_then(|performer| performer.to.or(performer.display))
-        .unwrap_or_default();
-    let digest = digest(&[
-        draft.kind.as_bytes(),
-        occurred_at.to_string().as_bytes(),
-        text.as_bytes(),
-        body.as_bytes(),
-        // As the resource gives it: the name it resolves to depends on what else is imported with it.
-        performed_by.as_bytes(),
-    ]);
-    let origin = Origin {
+    entry.body = Some(Sensitive(body.into_json()));
+    let mut entry = entry.validated(context.registry)?;
+    let performer = draft.performer;
+    entry.origin = Some(Origin {
         resource: name.to_owned(),
         performer: performer_name(performer, resource, context)?.map(Sensitive),
-        digest,
-    };
-    let entry = NewEntry {
-        id: Some(context.origins.entry(name)),
-        kind: Kind(draft.kind.to_owned()),
-        occurred_at,
-        text: Sensitive(text),
-        body: Some(Sensitive(body)),
-        relation: None,
-        origin: Some(origin),
-        marks: Marks {
-            time_inferred,
-            ..Marks::default()
-        },
-    };
-    let chart = draft
-        .chart
-        .zip(chart_item)
-        .map(|((kind, fields), item)| MappedChart { item, kind, fields });
+        digest: content_digest(&entry, performer),
+    });
+    let chart = draft.chart.zip(chart_item);
+    let chart = chart.map(|((kind, fields), item)| MappedChart { item, kind, fields });
     Ok((
         patient,
         MappedEntry {
@@ -126,6 +98,22 @@ pub(crate) fn mapped_entry(
             withdrawn: draft.withdrawn,
         },
     ))
+}
+
+fn content_digest(entry: &NewEntry, performer: Option<Reference<'_>>) -> String {
+    // The performer as the resource gives it: the name it resolves to depends on what else is imported with it.
+    let performer = performer.and_then(|performer| performer.to.or(performer.display));
+    digest(&[
+        entry.kind.as_str().as_bytes(),
+        entry.occurred_at.to_string().as_bytes(),
+        entry.text.as_bytes(),
+        entry
+            .body
+            .as_deref()
+            .map(|body| body.as_bytes())
+            .unwrap_or_default(),
+        performer.unwrap_or_default().as_bytes(),
+    ])
 }
 
 fn subject(kind: &str, resource: &Element, context: &Context<'_>) -> Result<PatientId, Fault> {

@@ -1,93 +1,65 @@
 //! Patient → the record.
 
-use crate::datatype::{address_line, full_name, moment_of};
+use crate::datatype::{address_line, code_of, full_name};
 use crate::element::{Element, Fields};
 use crate::fault::Fault;
-use vereda_core::error::Code;
+use vereda_core::error::{Code, SyncError};
 use vereda_core::record::{Contact, Identifier, IdentifierSystem, PatientRecord};
 use vereda_core::redact::Sensitive;
 
-/// What Brazil's national FHIR profiles (RNDS) and their predecessors call the two numbers.
-const CPF: [&str; 4] = [
-    "http://rnds.saude.gov.br/fhir/r4/NamingSystem/cpf",
-    "https://rnds.saude.gov.br/fhir/r4/NamingSystem/cpf",
-    "https://saude.gov.br/fhir/sid/cpf",
-    "urn:oid:2.16.840.1.113883.13.237",
-];
-const CNS: [&str; 4] = [
-    "http://rnds.saude.gov.br/fhir/r4/NamingSystem/cns",
-    "https://rnds.saude.gov.br/fhir/r4/NamingSystem/cns",
-    "https://saude.gov.br/fhir/sid/cns",
-    "urn:oid:2.16.840.1.113883.13.236",
-];
-
-/// Maps a Patient.
-pub(crate) fn patient(resource: &Element) -> Result<PatientRecord, Fault> {
+/// Maps a Patient; the second is what of it could not be taken as it came.
+pub(crate) fn patient(resource: &Element) -> Result<(PatientRecord, Option<SyncError>), Fault> {
     let name = full_name(resource)?.ok_or_else(|| Fault::new(Code::NameEmpty, "`name` says nothing"))?;
-    moment_of(resource, "birthDate").map_err(|_| {
-        Fault::new(
-            Code::BirthDateInvalid,
-            "`birthDate` is not a date between 1900 and 2200",
-        )
-    })?;
     let deceased = match resource.text("deceasedDateTime")? {
-        Some(moment) => {
-            moment_of(resource, "deceasedDateTime")?;
-            Some(moment)
-        }
+        Some(moment) => Some(moment),
         // Known to have died, nobody knows when.
         None => resource
             .flag("deceasedBoolean")?
             .filter(|dead| *dead)
-            .map(|_| "unknown"),
+            .map(|_| "true"),
     };
-    Ok(PatientRecord {
+    let (identifiers, doubt) = identifiers(resource)?;
+    let record = PatientRecord {
         name: Sensitive(name),
         birth_date: resource.text("birthDate")?.map(|date| Sensitive(date.to_owned())),
         gender: resource
             .text("gender")?
             .map(|gender| Sensitive(gender.to_owned())),
-        identifiers: identifiers(resource)?,
+        identifiers,
         contacts: contacts(resource)?,
         deceased: deceased.map(|moment| Sensitive(moment.to_owned())),
         origin: None,
-    })
+    };
+    Ok((record.validated()?, doubt))
 }
 
-fn identifiers(resource: &Element) -> Result<Vec<Identifier>, Fault> {
-    let mut identifiers: Vec<Identifier> = Vec::new();
+/// CPF and CNS whose check digits do not match are kept under a name of their own: they find the patient again,
+/// and pass for no proof. Says which did not match.
+fn identifiers(resource: &Element) -> Result<(Vec<Identifier>, Option<SyncError>), Fault> {
+    let (mut identifiers, mut doubt) = (Vec::new(), None);
     for element in resource.children("identifier")? {
         let Some(value) = element.text("value")? else {
             continue;
         };
-        let system = system_of(element)?;
-        let value = match system.as_str() {
-            "cpf" | "cns" => value.chars().filter(char::is_ascii_digit).collect(),
-            _ => value.to_owned(),
+        let system = match element.text("system")? {
+            Some(system) => system.to_owned(),
+            None => code_of(element, "type")?.unwrap_or_else(|| "unknown".to_owned()),
         };
-        let identifier = Identifier {
-            system: IdentifierSystem(system),
-            value: Sensitive(value),
-        };
-        if !identifiers.contains(&identifier) {
-            identifiers.push(identifier);
-        }
+        let read = Identifier::parse(&system, value).or_else(|error| {
+            if !matches!(error.code, Code::CpfInvalid | Code::CnsInvalid) {
+                return Err(error);
+            }
+            let name = if error.code == Code::CpfInvalid {
+                IdentifierSystem::CPF
+            } else {
+                IdentifierSystem::CNS
+            };
+            doubt = Some(error);
+            Identifier::parse(&format!("{name}-unverified"), value)
+        });
+        identifiers.push(read?);
     }
-    Ok(identifiers)
-}
-
-fn system_of(identifier: &Element) -> Result<String, Fault> {
-    let system = identifier.text("system")?.unwrap_or_default();
-    if CPF.contains(&system) || system.eq_ignore_ascii_case("cpf") {
-        return Ok("cpf".to_owned());
-    }
-    if CNS.contains(&system) || system.eq_ignore_ascii_case("cns") {
-        return Ok("cns".to_owned());
-    }
-    if !system.is_empty() {
-        return Ok(system.to_owned());
-    }
-    Ok(crate::datatype::code_of(identifier, "type")?.unwrap_or_else(|| "unknown".to_owned()))
+    Ok((identifiers, doubt))
 }
 
 fn contacts(resource: &Element) -> Result<Vec<Contact>, Fault> {
