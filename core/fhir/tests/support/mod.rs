@@ -11,17 +11,17 @@ use vereda_fhir::{Held, HeldPatient, Import, ImportReport, ImportTarget, MappedC
 
 /// What was written.
 #[derive(Default, Clone, PartialEq, Debug)]
-pub struct MemoryStore {
-    pub patients: BTreeMap<PatientId, PatientRecord>,
-    pub entries: BTreeMap<EntryId, (PatientId, NewEntry)>,
-    pub chart: BTreeMap<ChartItemId, (PatientId, ChartFields)>,
-    pub reference: BTreeMap<uuid::Uuid, ReferenceRow>,
-    pub writes: u64,
+pub(crate) struct MemoryStore {
+    pub(crate) patients: BTreeMap<PatientId, PatientRecord>,
+    pub(crate) entries: BTreeMap<EntryId, (PatientId, NewEntry)>,
+    pub(crate) chart: BTreeMap<ChartItemId, (PatientId, ChartFields)>,
+    pub(crate) reference: BTreeMap<uuid::Uuid, ReferenceRow>,
+    pub(crate) writes: u64,
 }
 
 impl MemoryStore {
     /// Imports sources; every resource must be explained.
-    pub async fn import(&mut self, sources: Vec<Source>) -> ImportReport {
+    pub(crate) async fn import(&mut self, sources: Vec<Source>) -> ImportReport {
         let report = Import::of(sources, Origins::unique())
             .run(self)
             .await
@@ -31,7 +31,7 @@ impl MemoryStore {
     }
 
     /// The entry a resource became, or the last amendment of it.
-    pub fn current(&self, resource: &str) -> &NewEntry {
+    pub(crate) fn current(&self, resource: &str) -> &NewEntry {
         let mut current = Origins::unique().entry(resource);
         while let Some(next) = self.amendment_of(current) {
             current = next;
@@ -147,7 +147,7 @@ impl ImportTarget for MemoryStore {
 }
 
 /// A Bundle of resources, each under the `urn:uuid:` of its id.
-pub fn bundle(resources: &[serde_json::Value]) -> Source {
+pub(crate) fn bundle(resources: &[serde_json::Value]) -> Source {
     let entries: Vec<_> = resources
         .iter()
         .map(|resource| {
@@ -160,6 +160,6 @@ pub fn bundle(resources: &[serde_json::Value]) -> Source {
 }
 
 /// NDJSON of resources.
-pub fn ndjson(name: &str, lines: &[String]) -> Source {
+pub(crate) fn ndjson(name: &str, lines: &[String]) -> Source {
     Source::Bytes(name.to_owned(), lines.join("\n").into_bytes())
 }
