@@ -23,7 +23,14 @@ struct Receipt {
 pub fn record(step: &mut Step<'_>, record: &AuditRecord) -> Result<()> {
     let head = advance_audit(&step.device.counters.audit_head, record);
     let k = step.device.counters.audit_last + 1;
-    audit::append(step.transaction, &AuditRow { k, record: crate::protocol::encode(record), head })?;
+    audit::append(
+        step.transaction,
+        &AuditRow {
+            k,
+            record: crate::protocol::encode(record),
+            head,
+        },
+    )?;
     step.device.counters.audit_last = k;
     step.device.counters.audit_head = ByteArray::new(head);
     Ok(())
@@ -34,11 +41,23 @@ pub fn did(step: &mut Step<'_>, action: &str, subject: Option<uuid::Uuid>, reaso
     let user = step.device.enrolled()?.user;
     let at_ms = step.now.wall_ms;
     let action = action.to_owned();
-    record(step, &AuditRecord::Did { user, action, subject, reason: reason.to_owned().into(), at_ms })
+    record(
+        step,
+        &AuditRecord::Did {
+            user,
+            action,
+            subject,
+            reason: reason.to_owned().into(),
+            at_ms,
+        },
+    )
 }
 
 fn receipt(connection: &Connection) -> Result<Receipt> {
-    let none = Receipt { last: 0, head: ByteArray::new([0; 32]) };
+    let none = Receipt {
+        last: 0,
+        head: ByteArray::new([0; 32]),
+    };
     Ok(meta::get(connection, "audit_receipt")?.unwrap_or(none))
 }
 
@@ -59,14 +78,20 @@ pub fn batch(connection: &Connection, pushed: &[u64]) -> Result<Option<AuditBatc
         match record {
             AuditRecord::Wrote { n, .. } if pushed.contains(&n) || outbox::get(connection, n)?.is_none() => {
                 match items.last_mut() {
-                    Some(AuditItem::Wrote { n: first, count }) if *first + u64::from(*count) == n => *count += 1,
+                    Some(AuditItem::Wrote { n: first, count }) if *first + u64::from(*count) == n => {
+                        *count += 1
+                    }
                     _ => items.push(AuditItem::Wrote { n, count: 1 }),
                 }
             }
             record => items.push(AuditItem::Record(record)),
         }
     }
-    Ok(Some(AuditBatch { first: receipt.last + 1, items, head }))
+    Ok(Some(AuditBatch {
+        first: receipt.last + 1,
+        items,
+        head,
+    }))
 }
 
 /// Takes the server's receipt: what it covers may go, and what comes next is proven from its head.
@@ -77,10 +102,18 @@ pub fn take_receipt(step: &mut Step<'_>, anchor: &AuditAnchor) -> Result<()> {
         anchor.head == step.device.counters.audit_head
     } else {
         let row = audit::after(step.transaction, anchor.last.saturating_sub(1), 1)?;
-        row.first().is_some_and(|row| row.k == anchor.last && row.head == *anchor.head)
+        row.first()
+            .is_some_and(|row| row.k == anchor.last && row.head == *anchor.head)
     };
     if fits && anchor.last > receipt(step.transaction)?.last {
-        meta::set(step.transaction, "audit_receipt", &Receipt { last: anchor.last, head: anchor.head })?;
+        meta::set(
+            step.transaction,
+            "audit_receipt",
+            &Receipt {
+                last: anchor.last,
+                head: anchor.head,
+            },
+        )?;
         // The last covered record stays: the next receipt is compared with it.
         audit::purge(step.transaction, anchor.last.saturating_sub(1))?;
     }
@@ -101,7 +134,8 @@ pub struct AuditEntry {
 }
 
 fn decode(row: &AuditRow) -> Result<AuditRecord> {
-    crate::protocol::decode(&row.record).map_err(|_| SyncError::new(Code::StoreDamaged, format!("audit record {}", row.k)))
+    crate::protocol::decode(&row.record)
+        .map_err(|_| SyncError::new(Code::StoreDamaged, format!("audit record {}", row.k)))
 }
 
 /// The records kept here, after a place.
@@ -134,7 +168,11 @@ pub struct AuditVerification {
 /// Walks the chain from the receipt to the head in the counters: an edited, removed, moved or cut-off record shows.
 pub fn verify(connection: &Connection, last: u64, head: &[u8; 32]) -> Result<AuditVerification> {
     let receipt = receipt(connection)?;
-    let mut found = AuditVerification { records: 0, received: receipt.last, broken_at: None };
+    let mut found = AuditVerification {
+        records: 0,
+        received: receipt.last,
+        broken_at: None,
+    };
     let (mut k, mut known) = (receipt.last, *receipt.head);
     loop {
         let rows = audit::after(connection, k, BATCH_RECORDS)?;

@@ -28,3 +28,13 @@ pub mod device;
 pub mod outbox;
 pub mod replica;
 pub mod step;
+pub mod sync;
+
+// Floor 5: the one place that composes the floor below.
+pub mod engine;
+
+// Floor 6: what apps call.
+pub mod client;
+
+// Floor 7: the hosts.
+pub mod platform;

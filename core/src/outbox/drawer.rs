@@ -63,10 +63,18 @@ pub fn list(connection: &Connection) -> Result<Vec<DrawerItem>> {
 ///
 /// # Errors
 /// `unknown_write`; `field_invalid` when text or body is given for a write that has none; what `submit` refuses.
-pub fn resend(step: &mut Step<'_>, id: &WriteId, text: Option<String>, body: Option<String>) -> Result<Saved> {
+pub fn resend(
+    step: &mut Step<'_>,
+    id: &WriteId,
+    text: Option<String>,
+    body: Option<String>,
+) -> Result<Saved> {
     let row = drawer::get(step.transaction, id)?.ok_or(SyncError::from(Code::UnknownWrite))?;
     if row.resent_as.is_some() {
-        return Err(SyncError::new(Code::UnknownWrite, "this write was already sent again"));
+        return Err(SyncError::new(
+            Code::UnknownWrite,
+            "this write was already sent again",
+        ));
     }
     let mut write = Write::from_bytes(&row.bytes).ok_or(SyncError::from(Code::StoreDamaged))?;
     edit(&mut write.intent, text, body)?;
@@ -79,7 +87,10 @@ pub fn resend(step: &mut Step<'_>, id: &WriteId, text: Option<String>, body: Opt
             patient: Some(write.patient),
             replaces: Some(*id),
             intent: match write.intent {
-                Intent::Register { record, .. } => Intent::Register { record, patient: Some(write.patient) },
+                Intent::Register { record, .. } => Intent::Register {
+                    record,
+                    patient: Some(write.patient),
+                },
                 intent => intent,
             },
         },
@@ -95,8 +106,14 @@ fn edit(intent: &mut Intent, text: Option<String>, body: Option<String>) -> Resu
     let entry = match intent {
         Intent::Add { entries } if entries.len() == 1 => &mut entries[0],
         Intent::Finalize { entry, .. } => entry,
-        Intent::SetChart { entry: Some(entry), .. } => entry,
-        Intent::OpenDraft { text: old, body: old_body, .. } => {
+        Intent::SetChart {
+            entry: Some(entry), ..
+        } => entry,
+        Intent::OpenDraft {
+            text: old,
+            body: old_body,
+            ..
+        } => {
             if let Some(text) = text {
                 *old = Sensitive(text);
             }
@@ -105,7 +122,12 @@ fn edit(intent: &mut Intent, text: Option<String>, body: Option<String>) -> Resu
             }
             return Ok(());
         }
-        _ => return Err(SyncError::new(Code::FieldInvalid, "this write has no text or body to edit")),
+        _ => {
+            return Err(SyncError::new(
+                Code::FieldInvalid,
+                "this write has no text or body to edit",
+            ));
+        }
     };
     if let Some(text) = text {
         entry.text = Sensitive(text);

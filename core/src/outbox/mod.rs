@@ -9,4 +9,5 @@ mod submit;
 pub use drawer::{DrawerItem, discard, list as list_drawer, resend};
 pub use outcome::{apply_outcome, drop_pending, refuse};
 pub use rekey::{fork, take_another_key};
+pub(crate) use submit::open_part;
 pub use submit::{NewWrite, Saved, submit};

@@ -3,7 +3,7 @@
 use crate::error::{Code, Result, SyncError};
 use crate::id::{DocumentId, Incarnation, WriteId};
 use crate::protocol::Outcome;
-use crate::record::{Intent, Write};
+use crate::record::{Class, Intent, Write};
 use crate::replica::{self, rebuild_documents, subjects};
 use crate::step::Step;
 use crate::store::drawer::{self, DrawerRow};
@@ -14,12 +14,20 @@ use std::collections::BTreeSet;
 /// Applies an outcome. An outcome of a write that is no longer here changes nothing: it came twice.
 /// `retry_due_ms` is when a write without an outcome may be tried again.
 pub fn apply_outcome(step: &mut Step<'_>, n: u64, outcome: &Outcome, retry_due_ms: i64) -> Result<()> {
-    let Some(row) = outbox::get(step.transaction, n)? else { return Ok(()) };
+    let Some(row) = outbox::get(step.transaction, n)? else {
+        return Ok(());
+    };
     step.changes.queue = true;
     match outcome {
         Outcome::Accepted { changes, .. } if !changes.is_empty() => {
             // The server holds another encoding: the item itself follows in full and takes the place of ours.
-            outbox::set_retry(step.transaction, n, row.attempts, retry_due_ms, "encoding_replaced")?;
+            outbox::set_retry(
+                step.transaction,
+                n,
+                row.attempts,
+                retry_due_ms,
+                "encoding_replaced",
+            )?;
             Ok(())
         }
         Outcome::Accepted { seq, received_ms, .. } => accept(step, &row, *seq, *received_ms),
@@ -35,15 +43,29 @@ pub fn apply_outcome(step: &mut Step<'_>, n: u64, outcome: &Outcome, retry_due_m
             // Waiting for another write is no failure of this one.
             let waits = code == Code::WaitingFor.as_str();
             let attempts = if waits { row.attempts } else { row.attempts + 1 };
-            outbox::set_retry(step.transaction, n, attempts, if waits { 0 } else { retry_due_ms }, code)?;
+            outbox::set_retry(
+                step.transaction,
+                n,
+                attempts,
+                if waits { 0 } else { retry_due_ms },
+                code,
+            )?;
             Ok(())
         }
-        Outcome::Park { code } => Ok(outbox::set_state(step.transaction, n, WriteState::Parked, Some(code))?),
+        Outcome::Park { code } => Ok(outbox::set_state(
+            step.transaction,
+            n,
+            WriteState::Parked,
+            Some(code),
+        )?),
     }
 }
 
 fn incarnation_of(step: &Step<'_>, row: &OutboxRow) -> Incarnation {
-    Incarnation { store: step.device.incarnation.store, number: row.incarnation }
+    Incarnation {
+        store: step.device.incarnation.store,
+        number: row.incarnation,
+    }
 }
 
 fn read(row: &OutboxRow) -> Result<Write> {
@@ -61,10 +83,21 @@ fn leave(step: &mut Step<'_>, row: &OutboxRow) -> Result<()> {
 fn accept(step: &mut Step<'_>, row: &OutboxRow, seq: u64, received_ms: i64) -> Result<()> {
     let write = read(row)?;
     let incarnation = incarnation_of(step, row);
-    receipts::put(step.transaction, &row.id, &Receipt { stream: row.stream, seq, received_ms })?;
-    let changes: Vec<[u8; 32]> =
-        outbox::encodings(step.transaction, row.n)?.iter().map(|encoding| encoding.hash).collect();
-    receipts::put_own(step.transaction, row.n, &row.hash, &changes)?;
+    receipts::put(
+        step.transaction,
+        &row.id,
+        &Receipt {
+            stream: row.stream,
+            seq,
+            received_ms,
+        },
+    )?;
+    let changes: Vec<[u8; 32]> = outbox::encodings(step.transaction, row.n)?
+        .iter()
+        .map(|encoding| encoding.hash)
+        .collect();
+    let record = (row.class == Class::Registration).then_some((&row.lane, row.bytes.as_slice()));
+    receipts::put_own(step.transaction, row.n, &row.hash, &changes, record)?;
     replica::settle_own(step, &incarnation, &write)?;
     leave(step, row)?;
     if row.incarnation == step.device.incarnation.number {
@@ -86,7 +119,10 @@ pub fn drop_pending(step: &mut Step<'_>, row: &OutboxRow) -> Result<()> {
 }
 
 fn documents_of(step: &Step<'_>, row: &OutboxRow) -> Result<BTreeSet<DocumentId>> {
-    Ok(outbox::encodings(step.transaction, row.n)?.into_iter().map(|encoding| encoding.document).collect())
+    Ok(outbox::encodings(step.transaction, row.n)?
+        .into_iter()
+        .map(|encoding| encoding.document)
+        .collect())
 }
 
 fn rebuild(step: &mut Step<'_>, documents: BTreeSet<DocumentId>, case: WriteId) -> Result<()> {
@@ -161,7 +197,9 @@ fn dependents(step: &Step<'_>, row: &OutboxRow) -> Result<Vec<OutboxRow>> {
         if candidate.n <= row.n {
             continue;
         }
-        let Some(later) = Write::from_bytes(&candidate.bytes) else { continue };
+        let Some(later) = Write::from_bytes(&candidate.bytes) else {
+            continue;
+        };
         let about = subjects(&later, &incarnation_of(step, &candidate));
         let depends = later.after.iter().any(|n| writes_gone.contains(n))
             || !about.is_disjoint(&subjects_gone)

@@ -16,7 +16,11 @@ pub fn fork(step: &mut Step<'_>) -> Result<()> {
     step.device.begin_incarnation(step.transaction, step.entropy)?;
     let mut documents: BTreeSet<DocumentId> = BTreeSet::new();
     for row in outbox::list(step.transaction)? {
-        documents.extend(outbox::encodings(step.transaction, row.n)?.into_iter().map(|encoding| encoding.document));
+        documents.extend(
+            outbox::encodings(step.transaction, row.n)?
+                .into_iter()
+                .map(|encoding| encoding.document),
+        );
     }
     let orphans = rebuild_documents(step, &documents)?;
     for orphan in orphans {
@@ -32,8 +36,13 @@ pub fn take_another_key(step: &mut Step<'_>, row: &OutboxRow) -> Result<()> {
     if row.incarnation == step.device.incarnation.number {
         fork(step)?;
     }
-    let Some(row) = outbox::get(step.transaction, row.n)? else { return Ok(()) };
-    let old = Incarnation { store: step.device.incarnation.store, number: row.incarnation };
+    let Some(row) = outbox::get(step.transaction, row.n)? else {
+        return Ok(());
+    };
+    let old = Incarnation {
+        store: step.device.incarnation.store,
+        number: row.incarnation,
+    };
     let mut write = Write::from_bytes(&row.bytes).ok_or(SyncError::from(Code::StoreDamaged))?;
     keep_ids(&mut write, &old);
     // `after` names numbers of an incarnation; a lane's order holds without it, and the registration it names is
@@ -58,9 +67,10 @@ fn keep_ids(write: &mut Write, old: &Incarnation) {
         }
         Intent::OpenDraft { draft, .. } => *draft = Some(frozen.entry_id(old, 0, *draft)),
         Intent::SetChart { item, entry, .. } => {
-            *item = Some(item.unwrap_or_else(|| {
-                crate::id::ChartItemId::derive(old, frozen.n, frozen.recorded_at.utc_ms)
-            }));
+            *item =
+                Some(item.unwrap_or_else(|| {
+                    crate::id::ChartItemId::derive(old, frozen.n, frozen.recorded_at.utc_ms)
+                }));
             if let Some(entry) = entry {
                 entry.id = Some(frozen.entry_id(old, 0, entry.id));
             }

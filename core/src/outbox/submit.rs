@@ -3,9 +3,7 @@
 use crate::audit;
 use crate::error::{Code, Result, SyncError};
 use crate::id::{EntryId, Incarnation, PatientId, UnitId, WriteId};
-use crate::limits::{
-    CHAPTER_PART_BYTES, CHAPTER_PART_ENTRIES, OUTBOX_BYTES_MAX, OUTBOX_WRITES_MAX,
-};
+use crate::limits::{CHAPTER_PART_BYTES, CHAPTER_PART_ENTRIES, OUTBOX_BYTES_MAX, OUTBOX_WRITES_MAX};
 use crate::protocol::AuditRecord;
 use crate::record::{Compartment, Intent, Write};
 use crate::replica;
@@ -62,13 +60,21 @@ pub fn submit(step: &mut Step<'_>, new: NewWrite) -> Result<Saved> {
     }
     let counters = &step.device.counters;
     if counters.queued >= OUTBOX_WRITES_MAX || counters.queued_bytes >= OUTBOX_BYTES_MAX {
-        return Err(SyncError::new(Code::OutboxFull, format!("{} writes wait", counters.queued)));
+        return Err(SyncError::new(
+            Code::OutboxFull,
+            format!("{} writes wait", counters.queued),
+        ));
     }
     let incarnation = step.device.incarnation;
     let n = counters.next_n;
-    let recorded_at = Zoned { utc_ms: step.now.wall_ms, offset_minutes: step.now.offset_minutes };
+    let recorded_at = Zoned {
+        utc_ms: step.now.wall_ms,
+        offset_minutes: step.now.offset_minutes,
+    };
     let hlc = counters.hlc.tick(step.now.wall_ms);
-    let patient = new.patient.unwrap_or_else(|| PatientId::derive(&incarnation, n, recorded_at.utc_ms));
+    let patient = new
+        .patient
+        .unwrap_or_else(|| PatientId::derive(&incarnation, n, recorded_at.utc_ms));
     require_patient(step, &new.intent, &patient)?;
     let write = Write {
         n,
@@ -118,18 +124,28 @@ pub(super) fn save(step: &mut Step<'_>, incarnation: &Incarnation, write: Write)
     for (ordinal, encoding) in encodings.iter().enumerate() {
         outbox::put_encoding(step.transaction, write.n, ordinal, encoding)?;
     }
-    audit::record(step, &AuditRecord::Wrote { n: write.n, hash: ByteArray::new(hash) })?;
+    audit::record(
+        step,
+        &AuditRecord::Wrote {
+            n: write.n,
+            hash: ByteArray::new(hash),
+        },
+    )?;
     step.changes.queue = true;
     Ok(saved(&write, incarnation, &row))
 }
 
 fn saved(write: &Write, incarnation: &Incarnation, row: &OutboxRow) -> Saved {
     let entry = match &write.intent {
-        Intent::Add { entries } => entries.first().map(|entry| write.entry_id(incarnation, 0, entry.id)),
+        Intent::Add { entries } => entries
+            .first()
+            .map(|entry| write.entry_id(incarnation, 0, entry.id)),
         Intent::OpenDraft { draft, .. } => Some(write.entry_id(incarnation, 0, *draft)),
         Intent::EditDraft { draft, .. } | Intent::Finalize { draft, .. } => Some(*draft),
         Intent::Move { .. } => Some(write.entry_id(incarnation, 1, None)),
-        Intent::SetChart { entry, .. } => entry.as_ref().map(|entry| write.entry_id(incarnation, 0, entry.id)),
+        Intent::SetChart { entry, .. } => entry
+            .as_ref()
+            .map(|entry| write.entry_id(incarnation, 0, entry.id)),
         _ => None,
     };
     let chart_item = match &write.intent {
@@ -138,7 +154,13 @@ fn saved(write: &Write, incarnation: &Incarnation, row: &OutboxRow) -> Saved {
         })),
         _ => None,
     };
-    Saved { write: row.id, n: write.n, patient: write.patient, entry, chart_item }
+    Saved {
+        write: row.id,
+        n: write.n,
+        patient: write.patient,
+        entry,
+        chart_item,
+    }
 }
 
 fn require_patient(step: &Step<'_>, intent: &Intent, patient: &PatientId) -> Result<()> {
@@ -162,7 +184,9 @@ fn needs(step: &Step<'_>, intent: &Intent, patient: &PatientId) -> Result<Vec<u6
         let waits = patients::get(step.transaction, &patient)?.is_some_and(|row| row.accepted.is_none());
         if waits {
             let lane = outbox::lane(step.transaction, &patient)?;
-            let registration = lane.iter().find(|row| row.class == crate::record::Class::Registration);
+            let registration = lane
+                .iter()
+                .find(|row| row.class == crate::record::Class::Registration);
             needed.extend(registration.map(|row| row.n));
         }
     }
@@ -174,7 +198,9 @@ fn part(step: &Step<'_>, intent: &Intent, patient: &PatientId, compartment: Comp
     let years: Vec<i32> = match intent {
         Intent::Add { entries } => entries.iter().map(|entry| entry.occurred_at.utc_year()).collect(),
         Intent::OpenDraft { occurred_at, .. } => vec![occurred_at.utc_year()],
-        Intent::SetChart { entry: Some(entry), .. } => vec![entry.occurred_at.utc_year()],
+        Intent::SetChart {
+            entry: Some(entry), ..
+        } => vec![entry.occurred_at.utc_year()],
         _ => Vec::new(),
     };
     let mut part = 0;
@@ -186,14 +212,21 @@ fn part(step: &Step<'_>, intent: &Intent, patient: &PatientId, compartment: Comp
 }
 
 /// The part of one year's chapter that takes new entries.
-pub(crate) fn open_part(step: &Step<'_>, patient: &PatientId, compartment: Compartment, year: i32) -> Result<u32> {
-    Ok(match documents::last_part(step.transaction, patient, compartment, year)? {
-        Some((part, entries, bytes))
-            if entries >= CHAPTER_PART_ENTRIES as u64 || bytes >= CHAPTER_PART_BYTES as u64 =>
-        {
-            part + 1
-        }
-        Some((part, ..)) => part,
-        None => 0,
-    })
+pub(crate) fn open_part(
+    step: &Step<'_>,
+    patient: &PatientId,
+    compartment: Compartment,
+    year: i32,
+) -> Result<u32> {
+    Ok(
+        match documents::last_part(step.transaction, patient, compartment, year)? {
+            Some((part, entries, bytes))
+                if entries >= CHAPTER_PART_ENTRIES as u64 || bytes >= CHAPTER_PART_BYTES as u64 =>
+            {
+                part + 1
+            }
+            Some((part, ..)) => part,
+            None => 0,
+        },
+    )
 }

@@ -174,3 +174,22 @@ pub struct ReferenceRow {
     #[serde(default, skip_serializing_if = "sensitive_is_empty")]
     pub details: Sensitive<String>,
 }
+
+impl Intent {
+    /// The intent's name on the wire.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Register { .. } => "register",
+            Self::EditRecord { .. } => "edit_record",
+            Self::Add { .. } => "add",
+            Self::OpenDraft { .. } => "open_draft",
+            Self::EditDraft { .. } => "edit_draft",
+            Self::Finalize { .. } => "finalize",
+            Self::DismissLateEdit { .. } => "dismiss_late_edit",
+            Self::ChooseHeader { .. } => "choose_header",
+            Self::Move { .. } => "move",
+            Self::SetChart { .. } => "set_chart",
+            Self::AddReference { .. } => "add_reference",
+        }
+    }
+}

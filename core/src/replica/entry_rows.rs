@@ -174,3 +174,17 @@ fn write_conflict(
     )?;
     Ok(())
 }
+
+/// The header that is shown of a final entry, whole.
+pub fn shown_header_of(step: &mut Step<'_>, row: &EntryRow) -> Result<EntryHeader> {
+    let key = DocumentKey::chapter(row.patient, row.compartment, row.chapter.0, row.chapter.1);
+    let state = super::apply::with_document(step, &key, |document| Ok(document.entry(&row.id)))?;
+    let header = shown_header(step, &state)?.cloned();
+    header.ok_or(crate::error::SyncError::from(crate::error::Code::UnknownEntry))
+}
+
+/// Every header of a final entry, and its draft: for the detail view.
+pub fn entry_state(step: &mut Step<'_>, row: &EntryRow) -> Result<EntryState> {
+    let key = DocumentKey::chapter(row.patient, row.compartment, row.chapter.0, row.chapter.1);
+    super::apply::with_document(step, &key, |document| Ok(document.entry(&row.id)))
+}

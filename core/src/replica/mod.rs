@@ -5,10 +5,13 @@ mod apply;
 mod cache;
 mod chart_rows;
 mod entry_rows;
+mod first_sync;
 mod reconstruct;
 mod records;
 
 pub use apply::{apply_accepted, apply_own, settle_own};
 pub use cache::DocumentCache;
+pub use entry_rows::{entry_state, shown_header_of as shown_header};
+pub use first_sync::{announce, take_document};
 pub use reconstruct::{rebuild_documents, reproject_everything, subjects};
 pub use records::{accept_record, accept_snapshot_record, refresh_record};

@@ -10,6 +10,7 @@ use crate::step::Step;
 use crate::store::conflicts::{self, Choice, ConflictRow, ConflictSubject};
 use crate::store::outbox;
 use crate::store::patients::{self, PatientRow};
+use crate::store::receipts;
 use std::collections::BTreeMap;
 
 type Writers = BTreeMap<String, Choice>;
@@ -135,14 +136,19 @@ fn new_row(write: &Write, record: PatientRecord) -> PatientRow {
     }
 }
 
+/// This device's writes of a record that the accepted record does not show yet: accepted ones the cursor has not
+/// passed, and those in the queue.
 fn waiting(step: &Step<'_>, patient: &PatientId) -> Result<Vec<Write>> {
-    let lane = outbox::lane(step.transaction, patient)?;
-    Ok(lane
+    let mut writes: Vec<Write> = receipts::own_records(step.transaction, patient)?
         .iter()
-        .filter(|row| row.class == crate::record::Class::Registration)
-        .filter_map(|row| Write::from_bytes(&row.bytes))
-        .filter(|write| write.patient == *patient)
-        .collect())
+        .filter_map(|bytes| Write::from_bytes(bytes))
+        .collect();
+    for row in outbox::lane(step.transaction, patient)? {
+        if row.class == crate::record::Class::Registration {
+            writes.extend(Write::from_bytes(&row.bytes));
+        }
+    }
+    Ok(writes)
 }
 
 fn store(step: &mut Step<'_>, mut row: PatientRow) -> Result<()> {

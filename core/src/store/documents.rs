@@ -229,8 +229,14 @@ pub fn quarantined(connection: &Connection) -> Result<u64, StoreError> {
 }
 
 /// The change of a pending write.
-pub fn pending_chunk(connection: &Connection, document: &DocumentId, write_n: u64) -> Result<Option<Vec<u8>>, StoreError> {
+pub fn pending_chunk(
+    connection: &Connection,
+    document: &DocumentId,
+    write_n: u64,
+) -> Result<Option<Vec<u8>>, StoreError> {
     let mut statement =
         connection.prepare_cached("SELECT bytes FROM chunk WHERE document = ?1 AND write_n = ?2")?;
-    Ok(statement.query_row(params![document, write_n as i64], |row| row.get(0)).optional()?)
+    Ok(statement
+        .query_row(params![document, write_n as i64], |row| row.get(0))
+        .optional()?)
 }

@@ -394,3 +394,25 @@ pub fn ids_in_chapter(
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
+
+/// The last imported amendment of an imported entry, or the entry itself, with the digest of its source's content.
+pub fn last_imported(connection: &Connection, id: &EntryId) -> Result<Option<(EntryId, String)>, StoreError> {
+    let mut found = None;
+    let mut next = Some(*id);
+    // Amendments form a chain; the bound is against one that was made a ring.
+    for _ in 0..1_000 {
+        let Some(id) = next.take() else { break };
+        let mut statement =
+            connection.prepare_cached("SELECT coalesce(origin_digest, '') FROM entry WHERE id = ?1")?;
+        let Some(digest) = statement.query_row([id], |row| row.get(0)).optional()? else {
+            break;
+        };
+        found = Some((id, digest));
+        let mut statement = connection.prepare_cached(
+            "SELECT id FROM entry WHERE related_entry = ?1 AND relation IN (1, 2) AND origin_digest IS NOT NULL
+             ORDER BY recorded_ms DESC, id DESC LIMIT 1",
+        )?;
+        next = statement.query_row([id], |row| id_column(row, 0)).optional()?;
+    }
+    Ok(found)
+}

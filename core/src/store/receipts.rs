@@ -48,17 +48,46 @@ pub fn get(connection: &Connection, write: &WriteId) -> Result<Option<Receipt>, 
     Ok(found.optional()?)
 }
 
-/// Keeps what the running hash needs of an own accepted write.
+/// Keeps what the running hash needs of an own accepted write, and of a record's write all of it.
 pub fn put_own(
     connection: &Connection,
     n: u64,
     hash: &[u8; 32],
     changes: &[[u8; 32]],
+    record: Option<(&crate::id::PatientId, &[u8])>,
 ) -> Result<(), StoreError> {
     connection
-        .prepare_cached("INSERT OR REPLACE INTO own (n, hash, changes) VALUES (?1, ?2, ?3)")?
-        .execute(params![n as i64, hash.as_slice(), changes.concat()])?;
+        .prepare_cached(
+            "INSERT OR REPLACE INTO own (n, hash, changes, patient, record) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![
+            n as i64,
+            hash.as_slice(),
+            changes.concat(),
+            record.map(|(patient, _)| patient),
+            record.map(|(_, bytes)| bytes)
+        ])?;
     Ok(())
+}
+
+/// The own accepted write of a record, if it is one.
+pub fn own_record(connection: &Connection, n: u64) -> Result<Option<Vec<u8>>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT record FROM own WHERE n = ?1")?;
+    Ok(statement
+        .query_row([n as i64], |row| row.get(0))
+        .optional()?
+        .flatten())
+}
+
+/// A patient's own accepted record writes that the cursor has not passed, in order.
+pub fn own_records(
+    connection: &Connection,
+    patient: &crate::id::PatientId,
+) -> Result<Vec<Vec<u8>>, StoreError> {
+    let mut statement = connection
+        .prepare_cached("SELECT record FROM own WHERE patient = ?1 AND record IS NOT NULL ORDER BY n")?;
+    let rows = statement.query_map([patient], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// An own accepted write: its hash and its changes'.

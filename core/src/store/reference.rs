@@ -33,3 +33,20 @@ pub fn list(connection: &Connection, kind: &str) -> Result<Vec<ReferenceRow>, St
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
+
+/// A row.
+pub fn get(connection: &Connection, kind: &str, id: &Uuid) -> Result<Option<ReferenceRow>, StoreError> {
+    use rusqlite::OptionalExtension;
+    let mut statement =
+        connection.prepare_cached("SELECT name, details FROM reference WHERE kind = ?1 AND id = ?2")?;
+    let found = statement.query_row(params![kind, id.as_bytes().as_slice()], |row| {
+        let (name, details) = (Sensitive(row.get(0)?), Sensitive(row.get(1)?));
+        Ok(ReferenceRow {
+            kind: kind.to_owned(),
+            id: *id,
+            name,
+            details,
+        })
+    });
+    Ok(found.optional()?)
+}

@@ -28,6 +28,7 @@ pub struct PendingAnswer {
     pages: VecDeque<PendingPage>,
     previous: HashMap<DocumentKey, [u8; 32]>,
     outcomes_applied: bool,
+    more: bool,
     /// Items of the pages, and how many of them are applied: for the progress.
     pub total: usize,
     /// See `total`.
@@ -76,12 +77,19 @@ pub fn check_answer(step: &Step<'_>, asked: Asked, mut answer: SyncAnswer) -> Re
         if let Some(page) = answered.remove(&cursor.stream) {
             if page.first == 1 && at.seq > 0 {
                 // The server's log differs from what was read: it is read anew.
-                at = CursorRow { seq: 0, chain: [0; 32], ..at };
+                at = CursorRow {
+                    seq: 0,
+                    chain: [0; 32],
+                    ..at
+                };
             }
             if page.first != at.seq + 1 {
                 return Err(SyncError::new(Code::NotOurServer, "a page leaves a gap"));
             }
-            let mut received = page.received_ms.iter().flat_map(|(count, at)| std::iter::repeat_n(*at, *count as usize));
+            let mut received = page
+                .received_ms
+                .iter()
+                .flat_map(|(count, at)| std::iter::repeat_n(*at, *count as usize));
             let mut items = VecDeque::new();
             let start = at;
             for item in page.items {
@@ -93,15 +101,20 @@ pub fn check_answer(step: &Step<'_>, asked: Asked, mut answer: SyncAnswer) -> Re
                     PageItem::Item(item) => vec![PageEntry::Item(item)],
                 };
                 for entry in entries {
-                    let received_ms =
-                        received.next().ok_or(SyncError::new(Code::NotOurServer, "an item has no time"))?;
+                    let received_ms = received
+                        .next()
+                        .ok_or(SyncError::new(Code::NotOurServer, "an item has no time"))?;
                     at.chain = chain_after(step, &asked, &answer, &at, &entry, received_ms)?;
                     at.seq += 1;
                     items.push_back((entry, received_ms));
                 }
             }
             at.caught_up = !page.more;
-            pages.push_back(PendingPage { cursor: start, items, more: page.more });
+            pages.push_back(PendingPage {
+                cursor: start,
+                items,
+                more: page.more,
+            });
         } else {
             at.caught_up = true;
         }
@@ -115,13 +128,22 @@ pub fn check_answer(step: &Step<'_>, asked: Asked, mut answer: SyncAnswer) -> Re
         pages,
         previous: HashMap::new(),
         outcomes_applied: false,
+        more: false,
         total,
         applied: 0,
     })
 }
 
-fn verify_signature(step: &Step<'_>, answer: &SyncAnswer, heads: Vec<(u64, serde_bytes::ByteArray<8>)>) -> Result<()> {
-    let signed = SignedHeads { epoch: answer.epoch, time_ms: answer.time_ms, heads };
+fn verify_signature(
+    step: &Step<'_>,
+    answer: &SyncAnswer,
+    heads: Vec<(u64, serde_bytes::ByteArray<8>)>,
+) -> Result<()> {
+    let signed = SignedHeads {
+        epoch: answer.epoch,
+        time_ms: answer.time_ms,
+        heads,
+    };
     let key = VerifyingKey::from_bytes(&step.device.enrolled()?.signing_key)
         .map_err(|_| SyncError::from(Code::ServerKeyMismatch))?;
     key.verify_strict(&signed.to_bytes(), &Signature::from_bytes(&answer.signature))
@@ -145,28 +167,51 @@ fn chain_after(
         PageEntry::Item(item) => {
             let checks: Vec<u32> = item.changes.iter().map(|change| change.check).collect();
             let origin = origin_of(answer, item)?;
-            Ok(advance_chain_by_checks(&at.chain, &origin, &item.write.hash(), &checks, received_ms))
+            Ok(advance_chain_by_checks(
+                &at.chain,
+                &origin,
+                &item.write.hash(),
+                &checks,
+                received_ms,
+            ))
         }
         PageEntry::Own(n) => {
             let number = asked.request.incarnation;
-            let origin = Incarnation { store: step.device.incarnation.store, number };
+            let origin = Incarnation {
+                store: step.device.incarnation.store,
+                number,
+            };
             let (hash, changes) = match receipts::own(step.transaction, *n)? {
                 Some(own) => own,
                 None => {
                     let row = rows::get(step.transaction, *n)?;
-                    let row = row.ok_or(SyncError::new(Code::MissingDependency, "an own item is not here"))?;
-                    let changes = rows::encodings(step.transaction, *n)?.iter().map(|row| row.hash).collect();
+                    let row =
+                        row.ok_or(SyncError::new(Code::MissingDependency, "an own item is not here"))?;
+                    let changes = rows::encodings(step.transaction, *n)?
+                        .iter()
+                        .map(|row| row.hash)
+                        .collect();
                     (row.hash, changes)
                 }
             };
             let checks: Vec<u32> = changes.iter().map(change_check).collect();
-            Ok(advance_chain_by_checks(&at.chain, &origin, &hash, &checks, received_ms))
+            Ok(advance_chain_by_checks(
+                &at.chain,
+                &origin,
+                &hash,
+                &checks,
+                received_ms,
+            ))
         }
     }
 }
 
 /// Applies the next slice. The first one takes the outcomes, tokens, scope and receipts.
-pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer, retry_due_ms: i64) -> Result<SliceResult> {
+pub fn apply_slice(
+    step: &mut Step<'_>,
+    pending: &mut PendingAnswer,
+    retry_due_ms: i64,
+) -> Result<SliceResult> {
     if !pending.outcomes_applied {
         pending.outcomes_applied = true;
         if apply_head(step, pending, retry_due_ms)? {
@@ -176,23 +221,47 @@ pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer, retry_due_m
     let mut left = SLICE_ITEMS;
     let mut weight = 0;
     while left > 0 && weight < crate::limits::WRITE_ENTRIES_MAX {
-        let Some(page) = pending.pages.front_mut() else { break };
+        let Some(page) = pending.pages.front_mut() else {
+            break;
+        };
         let Some((entry, received_ms)) = page.items.pop_front() else {
-            let mut cursor = page.cursor;
-            cursor.caught_up = !page.more;
+            let cursor = CursorRow {
+                caught_up: !page.more,
+                ..page.cursor
+            };
             cursors::put(step.transaction, &cursor)?;
+            pending.more |= page.more;
             pending.pages.pop_front();
             continue;
         };
         let seq = page.cursor.seq + 1;
-        let chain = chain_after(step, &pending.asked, &pending.answer, &page.cursor, &entry, received_ms)?;
+        let chain = chain_after(
+            step,
+            &pending.asked,
+            &pending.answer,
+            &page.cursor,
+            &entry,
+            received_ms,
+        )?;
         let stream = page.cursor.stream;
         let applied = match &entry {
-            PageEntry::Own(n) => apply_own_item(step, *n, Receipt { stream, seq, received_ms }),
+            PageEntry::Own(n) => apply_own_item(
+                step,
+                *n,
+                Receipt {
+                    stream,
+                    seq,
+                    received_ms,
+                },
+            ),
             PageEntry::Item(item) => {
                 weight += weight_of(item);
                 let origin = origin_of(&pending.answer, item)?;
-                let receipt = Receipt { stream, seq, received_ms };
+                let receipt = Receipt {
+                    stream,
+                    seq,
+                    received_ms,
+                };
                 apply_item(step, &origin, item, receipt, &mut pending.previous)
             }
         };
@@ -216,9 +285,16 @@ pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer, retry_due_m
     if pending.pages.iter().any(|page| !page.items.is_empty()) {
         return Ok(SliceResult::More);
     }
-    let more = pending.pages.iter().any(|page| page.more) || pending.more_was_said();
+    let more = pending.pages.iter().any(|page| page.more) || pending.more;
+    pending.more |= more;
     for page in std::mem::take(&mut pending.pages) {
-        cursors::put(step.transaction, &CursorRow { caught_up: !page.more, ..page.cursor })?;
+        cursors::put(
+            step.transaction,
+            &CursorRow {
+                caught_up: !page.more,
+                ..page.cursor
+            },
+        )?;
     }
     for cursor in &pending.asked.cursors {
         let mut row = cursors::get(step.transaction, &cursor.stream)?;
@@ -231,10 +307,6 @@ pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer, retry_due_m
 }
 
 impl PendingAnswer {
-    fn more_was_said(&self) -> bool {
-        false
-    }
-
     /// The writes the request pushed.
     pub fn pushed(&self) -> usize {
         self.asked.pushed.len()
@@ -256,7 +328,8 @@ fn weight_of(item: &LogItem) -> usize {
 /// Outcomes, tokens, scope, time, audit. Returns whether this file turned out to be a copy.
 fn apply_head(step: &mut Step<'_>, pending: &PendingAnswer, retry_due_ms: i64) -> Result<bool> {
     let answer = &pending.answer;
-    step.device.observe_server_time(&step.now, answer.time_ms, pending.asked.sent_boot_ms);
+    step.device
+        .observe_server_time(&step.now, answer.time_ms, pending.asked.sent_boot_ms);
     step.device.store_clock(step.transaction)?;
     let incarnation_before = step.device.incarnation.number;
     let copied = is_copy(step, pending)?;
@@ -278,7 +351,14 @@ fn apply_head(step: &mut Step<'_>, pending: &PendingAnswer, retry_due_ms: i64) -
         }
     }
     for n in pending.asked.pushed.iter().filter(|n| !answered.contains(n)) {
-        outbox::apply_outcome(step, *n, &Outcome::Retry { code: Code::Internal.as_str().into() }, retry_due_ms)?;
+        outbox::apply_outcome(
+            step,
+            *n,
+            &Outcome::Retry {
+                code: Code::Internal.as_str().into(),
+            },
+            retry_due_ms,
+        )?;
     }
     if let Some(anchor) = &answer.audit {
         audit::take_receipt(step, anchor)?;
@@ -286,7 +366,13 @@ fn apply_head(step: &mut Step<'_>, pending: &PendingAnswer, retry_due_ms: i64) -
     for (index, seq) in &answer.durable {
         if let Some(cursor) = pending.asked.cursors.get(*index as usize) {
             let row = cursors::get(step.transaction, &cursor.stream)?;
-            cursors::put(step.transaction, &CursorRow { durable_seq: *seq, ..row })?;
+            cursors::put(
+                step.transaction,
+                &CursorRow {
+                    durable_seq: *seq,
+                    ..row
+                },
+            )?;
         }
     }
     Ok(step.device.incarnation.number != incarnation_before)
@@ -294,16 +380,24 @@ fn apply_head(step: &mut Step<'_>, pending: &PendingAnswer, retry_due_ms: i64) -
 
 fn counted_on(outcome: &Outcome, index: u64) -> Outcome {
     match outcome {
-        Outcome::Accepted { seq, received_ms, changes } => {
-            Outcome::Accepted { seq: seq + index, received_ms: *received_ms, changes: changes.clone() }
-        }
+        Outcome::Accepted {
+            seq,
+            received_ms,
+            changes,
+        } => Outcome::Accepted {
+            seq: seq + index,
+            received_ms: *received_ms,
+            changes: changes.clone(),
+        },
         other => other.clone(),
     }
 }
 
 /// Whether the server holds a write of this incarnation that is not ours.
 fn is_copy(step: &Step<'_>, pending: &PendingAnswer) -> Result<bool> {
-    let Some(seen) = pending.answer.seen else { return Ok(false) };
+    let Some(seen) = pending.answer.seen else {
+        return Ok(false);
+    };
     if pending.asked.request.incarnation != step.device.incarnation.number {
         return Ok(false);
     }
@@ -321,7 +415,9 @@ fn is_copy(step: &Step<'_>, pending: &PendingAnswer) -> Result<bool> {
 }
 
 fn take_enrolment(step: &mut Step<'_>, answer: &SyncAnswer) -> Result<()> {
-    let Some(enrolment) = step.device.enrolment.as_mut() else { return Ok(()) };
+    let Some(enrolment) = step.device.enrolment.as_mut() else {
+        return Ok(());
+    };
     let mut changed = enrolment.epoch != answer.epoch;
     enrolment.epoch = answer.epoch;
     if let Some(tokens) = &answer.tokens {
@@ -341,27 +437,19 @@ fn take_enrolment(step: &mut Step<'_>, answer: &SyncAnswer) -> Result<()> {
 /// An own item of the log. If it is still pending, this is its outcome.
 fn apply_own_item(step: &mut Step<'_>, n: u64, receipt: Receipt) -> Result<()> {
     if rows::get(step.transaction, n)?.is_some() {
-        let accepted =
-            Outcome::Accepted { seq: receipt.seq, received_ms: receipt.received_ms, changes: Vec::new() };
+        let accepted = Outcome::Accepted {
+            seq: receipt.seq,
+            received_ms: receipt.received_ms,
+            changes: Vec::new(),
+        };
         outbox::apply_outcome(step, n, &accepted, 0)?;
     }
-    if let Some((store, number)) = Some((step.device.incarnation.store, step.device.incarnation.number)) {
-        let id = crate::id::WriteId::derive(&Incarnation { store, number }, n);
-        receipts::put(step.transaction, &id, &receipt)?;
-    }
-    accept_own_record(step, n, &receipt)?;
+    let id = crate::id::WriteId::derive(&step.device.incarnation, n);
+    receipts::put(step.transaction, &id, &receipt)?;
+    let record = receipts::own_record(step.transaction, n)?;
     receipts::forget_own(step.transaction, n)?;
-    Ok(())
-}
-
-/// In the identity stream one's own writes take effect in the log's order, like everybody's.
-fn accept_own_record(step: &mut Step<'_>, n: u64, receipt: &Receipt) -> Result<()> {
-    if receipt.stream.compartment != Compartment::Identity {
-        return Ok(());
-    }
-    if let Some(bytes) = receipts::own_record(step.transaction, n)?
-        && let Some(write) = crate::record::Write::from_bytes(&bytes)
-    {
+    // In the identity stream one's own writes take effect in the log's order, like everybody's.
+    if let Some(write) = record.and_then(|bytes| crate::record::Write::from_bytes(&bytes)) {
         let incarnation = step.device.incarnation;
         replica::accept_record(step, &incarnation, &write, receipt.seq)?;
     }
@@ -377,7 +465,12 @@ fn apply_item(
 ) -> Result<()> {
     let Some(write) = item.write.value() else {
         // A newer version's: kept as it came, and passed over.
-        cursors::keep_unread(step.transaction, &receipt.stream, receipt.seq, &crate::protocol::encode(item))?;
+        cursors::keep_unread(
+            step.transaction,
+            &receipt.stream,
+            receipt.seq,
+            &crate::protocol::encode(item),
+        )?;
         return Ok(());
     };
     let id = write.id(origin);
@@ -392,7 +485,15 @@ fn apply_item(
     if receipt.stream.compartment == Compartment::Identity {
         replica::accept_record(step, origin, write, receipt.seq)?;
     }
-    replica::apply_accepted(step, origin, item.generation, write, &item.changes, receipt.seq, previous)
+    replica::apply_accepted(
+        step,
+        origin,
+        item.generation,
+        write,
+        &item.changes,
+        receipt.seq,
+        previous,
+    )
 }
 
 /// The log brought a write that waits here: the server's encoding takes the place of ours.

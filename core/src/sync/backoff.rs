@@ -6,7 +6,9 @@ use crate::time::EpochMs;
 
 /// The delay after the `failures`-th failure in a row: uniform in `[0, min(cap, base·2ⁿ)]`, at least `at_least_ms`.
 pub fn retry_delay_ms(failures: u32, at_least_ms: u64, entropy: &mut dyn Entropy) -> u64 {
-    let ceiling = RETRY_DELAY_MS_BASE.saturating_mul(1 << failures.min(20)).min(RETRY_DELAY_MS_MAX);
+    let ceiling = RETRY_DELAY_MS_BASE
+        .saturating_mul(1 << failures.min(20))
+        .min(RETRY_DELAY_MS_MAX);
     entropy.up_to(ceiling).max(at_least_ms.min(RETRY_DELAY_MS_MAX))
 }
 

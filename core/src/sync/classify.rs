@@ -61,8 +61,16 @@ pub enum Verdict {
 /// Judges a reply.
 pub fn classify(reply: &Result<Reply, TransportError>) -> Verdict {
     let reply = match reply {
-        Err(TransportError::Untrusted) => return Verdict::Retry { code: "server_key_mismatch" },
-        Err(TransportError::Redirected) => return Verdict::Retry { code: "not_our_server" },
+        Err(TransportError::Untrusted) => {
+            return Verdict::Retry {
+                code: "server_key_mismatch",
+            };
+        }
+        Err(TransportError::Redirected) => {
+            return Verdict::Retry {
+                code: "not_our_server",
+            };
+        }
         Err(_) => return Verdict::Retry { code: "no_contact" },
         Ok(reply) => reply,
     };
@@ -74,20 +82,32 @@ pub fn classify(reply: &Result<Reply, TransportError>) -> Verdict {
     let Some(problem) = problem(reply) else {
         return match reply.status {
             429 | 503 => Verdict::Retry { code: "server_busy" },
-            500..=599 if reply.status != 511 => Verdict::Retry { code: "server_failed" },
+            500..=599 if reply.status != 511 => Verdict::Retry {
+                code: "server_failed",
+            },
             413 => Verdict::Split,
-            _ => Verdict::Retry { code: "not_our_server" },
+            _ => Verdict::Retry {
+                code: "not_our_server",
+            },
         };
     };
     match reply.status {
-        401 | 410 if problem.code == "device_revoked" => Verdict::Authenticate { code: "device_revoked" },
-        401 | 410 => Verdict::Authenticate { code: "unauthenticated" },
+        401 | 410 if problem.code == "device_revoked" => Verdict::Authenticate {
+            code: "device_revoked",
+        },
+        401 | 410 => Verdict::Authenticate {
+            code: "unauthenticated",
+        },
         403 | 404 => Verdict::ScopeLost,
         413 => Verdict::Split,
-        400 | 415 | 422 => Verdict::Reject { code: "request_malformed" },
+        400 | 415 | 422 => Verdict::Reject {
+            code: "request_malformed",
+        },
         426 => Verdict::Update,
         429 | 503 => Verdict::Retry { code: "server_busy" },
-        _ => Verdict::Retry { code: "server_failed" },
+        _ => Verdict::Retry {
+            code: "server_failed",
+        },
     }
 }
 

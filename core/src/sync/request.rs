@@ -4,9 +4,7 @@ use super::schedule::{Breaker, Schedule};
 use crate::audit;
 use crate::error::{Code, Result, SyncError};
 use crate::limits::BATCH_BYTES_MAX;
-use crate::protocol::{
-    ChangeReference, Cursor, Frozen, PushItem, SyncRequest, chain_tag, change_check,
-};
+use crate::protocol::{ChangeReference, Cursor, Frozen, PushItem, SyncRequest, chain_tag, change_check};
 use crate::step::Step;
 use crate::store::cursors::{self, CursorRow};
 use crate::store::outbox::{self, OutboxRow, WriteState};
@@ -32,9 +30,17 @@ pub struct Asked {
 }
 
 /// Builds the next request and marks its writes as in flight.
-pub fn build_request(step: &mut Step<'_>, schedule: &Schedule, own_in_full: bool, raw: bool) -> Result<Asked> {
+pub fn build_request(
+    step: &mut Step<'_>,
+    schedule: &Schedule,
+    own_in_full: bool,
+    raw: bool,
+) -> Result<Asked> {
     let enrolment = step.device.enrolled()?.clone();
-    let tokens = enrolment.tokens.as_ref().ok_or(SyncError::from(Code::Unauthenticated))?;
+    let tokens = enrolment
+        .tokens
+        .as_ref()
+        .ok_or(SyncError::from(Code::Unauthenticated))?;
     let current = step.device.incarnation.number;
     // Writes of a former incarnation go under its own number, so that the server knows them again; such a request
     // pulls nothing, because what is "own" in its answer would not be this file's.
@@ -53,7 +59,9 @@ pub fn build_request(step: &mut Step<'_>, schedule: &Schedule, own_in_full: bool
         Vec::new()
     } else {
         let streams = enrolment.scope.streams.iter();
-        streams.map(|stream| Ok(cursors::get(step.transaction, stream)?)).collect::<Result<_>>()?
+        streams
+            .map(|stream| Ok(cursors::get(step.transaction, stream)?))
+            .collect::<Result<_>>()?
     };
     let server_ms = step.device.server_ms(&step.now);
     let fresh = server_ms.is_some_and(|now_ms| now_ms + REFRESH_BEFORE_MS < tokens.expires_ms);
@@ -64,13 +72,27 @@ pub fn build_request(step: &mut Step<'_>, schedule: &Schedule, own_in_full: bool
         refresh: (!fresh).then(|| tokens.refresh.clone()),
         cursors: cursors
             .iter()
-            .map(|row| Cursor { stream: row.stream, seq: row.seq, chain: chain_tag(&row.chain) })
+            .map(|row| Cursor {
+                stream: row.stream,
+                seq: row.seq,
+                chain: chain_tag(&row.chain),
+            })
             .collect(),
-        audit: if former || own_in_full { None } else { audit::batch(step.transaction, &pushed)? },
+        audit: if former || own_in_full {
+            None
+        } else {
+            audit::batch(step.transaction, &pushed)?
+        },
         push: push.into_iter().map(|(_, item)| item).collect(),
         raw,
     };
-    Ok(Asked { request, pushed, cursors, sent_boot_ms: step.now.boot_ms, own_in_full })
+    Ok(Asked {
+        request,
+        pushed,
+        cursors,
+        sent_boot_ms: step.now.boot_ms,
+        own_in_full,
+    })
 }
 
 fn push_items(step: &Step<'_>, schedule: &Schedule, incarnation: u64) -> Result<Vec<(u64, PushItem)>> {
@@ -86,7 +108,14 @@ fn push_items(step: &Step<'_>, schedule: &Schedule, incarnation: u64) -> Result<
         }
         let changes = change_references(step, &row, &mut previous)?;
         let (n, generation) = (row.n, row.generation);
-        items.push((n, PushItem { write: Frozen::from_bytes(row.bytes), generation, changes }));
+        items.push((
+            n,
+            PushItem {
+                write: Frozen::from_bytes(row.bytes),
+                generation,
+                changes,
+            },
+        ));
     }
     Ok(items)
 }
@@ -99,16 +128,24 @@ fn change_references(
     let mut changes = Vec::new();
     for encoding in outbox::encodings(step.transaction, row.n)? {
         let genesis = crate::document::LoadedDocument::genesis_hash();
-        let implied = previous.insert(encoding.document, encoding.hash).unwrap_or(genesis);
+        let implied = previous
+            .insert(encoding.document, encoding.hash)
+            .unwrap_or(genesis);
         let raw = if row.raw {
-            crate::store::documents::pending_chunk(step.transaction, &encoding.document, row.n)?.map(ByteBuf::from)
+            crate::store::documents::pending_chunk(step.transaction, &encoding.document, row.n)?
+                .map(ByteBuf::from)
         } else {
             None
         };
         changes.push(ChangeReference {
             check: change_check(&encoding.hash),
-            dependencies: (encoding.dependencies != [implied])
-                .then(|| encoding.dependencies.iter().map(|hash| ByteArray::new(*hash)).collect()),
+            dependencies: (encoding.dependencies != [implied]).then(|| {
+                encoding
+                    .dependencies
+                    .iter()
+                    .map(|hash| ByteArray::new(*hash))
+                    .collect()
+            }),
             raw,
         });
     }

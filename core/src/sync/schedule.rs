@@ -97,10 +97,20 @@ impl Schedule {
     }
 
     /// A request failed.
-    pub fn failed(&mut self, now: &Now, code: &str, at_least_ms: u64, pushed: usize, entropy: &mut dyn Entropy) {
+    pub fn failed(
+        &mut self,
+        now: &Now,
+        code: &str,
+        at_least_ms: u64,
+        pushed: usize,
+        entropy: &mut dyn Entropy,
+    ) {
         self.failures = self.failures.saturating_add(1);
         self.due_boot_ms = now.boot_ms + retry_delay_ms(self.failures, at_least_ms, entropy);
-        self.failure = Some(SyncFailure { code: code.to_owned(), at_ms: now.wall_ms });
+        self.failure = Some(SyncFailure {
+            code: code.to_owned(),
+            at_ms: now.wall_ms,
+        });
         if pushed > 0 {
             self.batch_failures += 1;
             if self.batch_failures >= 2 && pushed > 1 {

@@ -78,7 +78,8 @@ CREATE TABLE encoding (
 ) WITHOUT ROWID;
 CREATE INDEX encoding_by_document ON encoding (document);
 -- Own accepted writes that the cursor has not passed yet: what the running hash needs of them.
-CREATE TABLE own (n INTEGER PRIMARY KEY, hash BLOB NOT NULL, changes BLOB NOT NULL);
+-- Of a patient's record also the write itself: it takes effect in the log's order.
+CREATE TABLE own (n INTEGER PRIMARY KEY, hash BLOB NOT NULL, changes BLOB NOT NULL, patient BLOB, record BLOB);
 CREATE TABLE receipt (
   write_id BLOB PRIMARY KEY, unit BLOB NOT NULL, compartment INTEGER NOT NULL, seq INTEGER NOT NULL, received_ms INTEGER NOT NULL
 ) WITHOUT ROWID;

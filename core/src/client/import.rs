@@ -1,0 +1,139 @@
+//! Imports: many entries of one patient in one write, and what an importer must know of what is already here.
+
+use super::Client;
+use crate::error::Result;
+use crate::id::{EntryId, PatientId};
+use crate::limits::WRITE_ENTRIES_MAX;
+use crate::outbox::{NewWrite, Saved, submit};
+use crate::record::{Compartment, Intent, NewEntry, PatientRecord, ReferenceRow};
+use crate::store::{entries, patients, reference};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// Imports.
+#[derive(Debug)]
+pub struct Imports<'a>(pub(super) &'a Client);
+
+/// What is here of an imported resource.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ImportedEntry {
+    /// The entry, or the last imported amendment of it.
+    pub current: EntryId,
+    /// The digest of its source's content.
+    pub digest: String,
+}
+
+/// Bytes of text and bodies in one write: its change must stay under the gate's limit.
+const WRITE_BYTES: usize = 192 * 1024;
+
+impl Imports<'_> {
+    /// Adds entries of one patient, in as few writes as the limits allow, each write of one year and atomic.
+    pub async fn add(&self, patient: PatientId, entries: Vec<NewEntry>) -> Result<Vec<Saved>> {
+        let mut years: BTreeMap<i32, Vec<NewEntry>> = BTreeMap::new();
+        for entry in entries {
+            years.entry(entry.occurred_at.utc_year()).or_default().push(entry);
+        }
+        let mut saved = Vec::new();
+        for entries in years.into_values() {
+            for batch in batches(entries) {
+                saved.push(self.add_batch(patient, batch).await?);
+            }
+        }
+        Ok(saved)
+    }
+
+    async fn add_batch(&self, patient: PatientId, entries: Vec<NewEntry>) -> Result<Saved> {
+        self.0
+            .call(move |step| {
+                let entries = entries
+                    .into_iter()
+                    .map(|entry| entry.validated(step.kinds))
+                    .collect::<Result<_>>()?;
+                submit(
+                    step,
+                    NewWrite {
+                        unit: None,
+                        compartment: Compartment::Clinical,
+                        patient: Some(patient),
+                        replaces: None,
+                        intent: Intent::Add { entries },
+                    },
+                )
+            })
+            .await
+    }
+
+    /// The record of a patient that was imported before, and the digest of its source.
+    pub async fn patient(&self, patient: PatientId) -> Result<Option<(PatientRecord, Option<String>)>> {
+        self.0
+            .call(move |step| {
+                let row = patients::get(step.transaction, &patient)?;
+                Ok(row.map(|row| {
+                    let digest = row.record.origin.as_ref().map(|origin| origin.digest.clone());
+                    (row.record, digest)
+                }))
+            })
+            .await
+    }
+
+    /// What is here of entries, in the order asked: each followed along its imported amendments.
+    pub async fn entries(&self, ids: Vec<EntryId>) -> Result<Vec<Option<ImportedEntry>>> {
+        self.0
+            .call(move |step| {
+                let mut found = Vec::with_capacity(ids.len());
+                for id in ids {
+                    let row = entries::last_imported(step.transaction, &id)?;
+                    found.push(row.map(|(current, digest)| ImportedEntry { current, digest }));
+                }
+                Ok(found)
+            })
+            .await
+    }
+
+    /// Keeps rows many records name; those that are here already with the same content change nothing.
+    pub async fn reference(&self, rows: Vec<ReferenceRow>) -> Result<Option<Saved>> {
+        self.0
+            .call(move |step| {
+                let mut new = Vec::new();
+                for row in rows {
+                    if reference::get(step.transaction, &row.kind, &row.id)?.as_ref() != Some(&row) {
+                        new.push(row);
+                    }
+                }
+                if new.is_empty() {
+                    return Ok(None);
+                }
+                submit(
+                    step,
+                    NewWrite {
+                        unit: None,
+                        compartment: Compartment::Identity,
+                        patient: Some(PatientId(Uuid::nil())),
+                        replaces: None,
+                        intent: Intent::AddReference { rows: new },
+                    },
+                )
+                .map(Some)
+            })
+            .await
+    }
+}
+
+fn batches(entries: Vec<NewEntry>) -> Vec<Vec<NewEntry>> {
+    let mut batches: Vec<Vec<NewEntry>> = Vec::new();
+    let mut bytes = 0;
+    for entry in entries {
+        let size = entry.content_bytes() + 128;
+        match batches.last_mut() {
+            Some(batch) if batch.len() < WRITE_ENTRIES_MAX && bytes + size <= WRITE_BYTES => {
+                bytes += size;
+                batch.push(entry);
+            }
+            _ => {
+                bytes = size;
+                batches.push(vec![entry]);
+            }
+        }
+    }
+    batches
+}

@@ -1,0 +1,218 @@
+//! Reading a patient. The view exists only once the audit of its opening is durable; pages, filters and search
+//! inside it need no more. Left idle it closes.
+
+use super::page::{Page, PageRequest};
+use super::{Client, Watched};
+use crate::audit;
+use crate::error::{Code, Result, SyncError};
+use crate::id::{EntryId, PatientId};
+use crate::limits::VIEW_IDLE_MS;
+use crate::protocol::AuditRecord;
+use crate::replica;
+use crate::step::Step;
+use crate::store::chart::{self, ChartRow};
+use crate::store::conflicts::{self, ConflictRow};
+use crate::store::entries::{self, EntryFilter, EntryPlace, EntryRow};
+use crate::store::patients::{self, PatientRow};
+use crate::store::receipts;
+use serde::Serialize;
+use serde_bytes::ByteArray;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A patient, opened for a purpose.
+#[derive(Clone, Debug)]
+pub struct PatientView {
+    client: Client,
+    patient: PatientId,
+    /// Names this opening in the audit and in the server's log.
+    pub correlation: [u8; 8],
+    last_used_boot_ms: Arc<AtomicU64>,
+}
+
+/// All that is known of an entry.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct EntryDetail {
+    /// Its row.
+    pub entry: EntryRow,
+    /// When the server received it; none while it waits.
+    pub received_ms: Option<i64>,
+    /// Its place in the stream's log.
+    pub seq: Option<u64>,
+    /// Every final text people signed under this entry, when there is more than one.
+    pub other_texts: Vec<crate::redact::Sensitive<String>>,
+}
+
+impl Client {
+    /// Opens a patient: one durable record of the audit, then the view.
+    ///
+    /// # Errors
+    /// `purpose_required`, `unknown_patient`, `disk_full`.
+    pub async fn open_patient(&self, patient: PatientId, purpose: impl Into<String>) -> Result<PatientView> {
+        let purpose = purpose.into();
+        let (correlation, boot_ms) = self
+            .call(move |step| {
+                if purpose.trim().is_empty() {
+                    return Err(SyncError::from(Code::PurposeRequired));
+                }
+                if !patients::exists(step.transaction, &patient)? {
+                    return Err(SyncError::from(Code::UnknownPatient));
+                }
+                let user = step.device.enrolled()?.user;
+                let mut correlation = [0; 8];
+                step.entropy.fill(&mut correlation);
+                let at_ms = step.now.wall_ms;
+                let opened = AuditRecord::Opened {
+                    user,
+                    patient,
+                    purpose,
+                    at_ms,
+                    correlation: ByteArray::new(correlation),
+                };
+                audit::record(step, &opened)?;
+                Ok((correlation, step.now.boot_ms))
+            })
+            .await?;
+        Ok(PatientView {
+            client: self.clone(),
+            patient,
+            correlation,
+            last_used_boot_ms: Arc::new(AtomicU64::new(boot_ms)),
+        })
+    }
+}
+
+impl PatientView {
+    /// The patient.
+    pub fn patient(&self) -> PatientId {
+        self.patient
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&mut Step<'_>, PatientId) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (patient, last_used) = (self.patient, self.last_used_boot_ms.clone());
+        self.client
+            .call(move |step| {
+                let now = step.now.boot_ms;
+                if now.saturating_sub(last_used.load(Ordering::Relaxed)) > VIEW_IDLE_MS {
+                    return Err(SyncError::from(Code::ViewClosed));
+                }
+                last_used.store(now, Ordering::Relaxed);
+                query(step, patient)
+            })
+            .await
+    }
+
+    /// The record: what is shown, what the server has, its version.
+    pub async fn record(&self) -> Result<PatientRow> {
+        self.read(|step, patient| {
+            patients::get(step.transaction, &patient)?.ok_or(SyncError::from(Code::UnknownPatient))
+        })
+        .await
+    }
+
+    /// A page of the timeline.
+    pub async fn timeline(&self, filter: EntryFilter, page: PageRequest) -> Result<Page<EntryRow>> {
+        self.read(move |step, patient| {
+            let limit = page.rows();
+            let after: Option<(i64, EntryId)> = page.place()?;
+            let after = after.map(|(occurred_ms, id)| EntryPlace { occurred_ms, id });
+            let rows = entries::page(step.transaction, &patient, &filter, after, limit + 1)?;
+            Page::cut(step, rows, limit, |row| (row.occurred_at.utc_ms, row.id))
+        })
+        .await
+    }
+
+    /// The same, watched.
+    pub fn watch_timeline(&self, filter: EntryFilter, page: PageRequest) -> Watched<Page<EntryRow>> {
+        self.watched(move |view| {
+            let (view, filter, page) = (view.clone(), filter.clone(), page.clone());
+            Box::pin(async move { view.timeline(filter, page).await })
+        })
+    }
+
+    /// The chart.
+    pub async fn chart(&self) -> Result<Vec<ChartRow>> {
+        self.read(|step, patient| Ok(chart::list(step.transaction, &patient)?))
+            .await
+    }
+
+    /// The chart, watched.
+    pub fn watch_chart(&self) -> Watched<Vec<ChartRow>> {
+        self.watched(|view| {
+            let view = view.clone();
+            Box::pin(async move { view.chart().await })
+        })
+    }
+
+    /// The record, watched.
+    pub fn watch_record(&self) -> Watched<PatientRow> {
+        self.watched(|view| {
+            let view = view.clone();
+            Box::pin(async move { view.record().await })
+        })
+    }
+
+    /// The patient's open conflicts.
+    pub async fn conflicts(&self) -> Result<Vec<ConflictRow>> {
+        self.read(|step, patient| Ok(conflicts::list(step.transaction, Some(&patient))?))
+            .await
+    }
+
+    /// The open conflicts, watched.
+    pub fn watch_conflicts(&self) -> Watched<Vec<ConflictRow>> {
+        self.watched(|view| {
+            let view = view.clone();
+            Box::pin(async move { view.conflicts().await })
+        })
+    }
+
+    /// All that is known of an entry.
+    ///
+    /// # Errors
+    /// `unknown_entry`, also for another patient's.
+    pub async fn entry(&self, id: EntryId) -> Result<EntryDetail> {
+        self.read(move |step, patient| {
+            let row = entries::get(step.transaction, &id)?.filter(|row| row.patient == patient);
+            let row = row.ok_or(SyncError::from(Code::UnknownEntry))?;
+            let receipt = receipts::get(step.transaction, &row.write)?;
+            let other_texts = if row.headers > 1 {
+                let state = replica::entry_state(step, &row)?;
+                let others = state
+                    .headers
+                    .into_values()
+                    .filter(|header| header.write != row.write);
+                others.map(|header| header.entry.text).collect()
+            } else {
+                Vec::new()
+            };
+            Ok(EntryDetail {
+                received_ms: receipt.map(|receipt| receipt.received_ms),
+                seq: receipt.map(|receipt| receipt.seq),
+                entry: row,
+                other_texts,
+            })
+        })
+        .await
+    }
+
+    /// Notes in the audit that what is read now leaves the device.
+    pub async fn export(&self, reason: String) -> Result<()> {
+        self.read(move |step, patient| audit::did(step, "export", Some(patient.0), &reason))
+            .await
+    }
+
+    fn watched<T: 'static>(
+        &self,
+        query: impl Fn(&Self) -> std::pin::Pin<Box<dyn Future<Output = Result<T>> + Send>> + Send + Sync + 'static,
+    ) -> Watched<T> {
+        let (view, patient) = (self.clone(), self.patient);
+        Watched::new(
+            self.client.changes(),
+            Box::new(move |changes| changes.many || changes.patients.contains(&patient)),
+            Box::new(move || query(&view)),
+        )
+    }
+}

@@ -1,0 +1,132 @@
+//! The state of synchronising, in plain values for a screen.
+
+use super::Engine;
+use crate::store::{conflicts, cursors, documents, drawer, entries, patients};
+use crate::sync::{Breaker, SyncFailure};
+use crate::time::{EpochMs, Now};
+use serde::Serialize;
+
+/// Whether a list can be trusted to hold everything.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case", tag = "state", content = "since_ms")]
+pub enum Completeness {
+    /// Everything the server had at the last contact.
+    Complete,
+    /// The first read is not through.
+    Partial,
+    /// Everything the server had then; more may be there by now.
+    StaleSince(EpochMs),
+}
+
+/// How it stands.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Status {
+    /// Whether the device is enrolled and signed in.
+    pub enrolled: bool,
+    /// Whether the last request was answered.
+    pub online: bool,
+    /// People's writes that wait.
+    pub pending: u64,
+    /// The age of the oldest.
+    pub oldest_pending_age_ms: Option<i64>,
+    /// Writes in the request under way.
+    pub in_flight: u64,
+    /// Writes that wait for a person or an update.
+    pub parked: u64,
+    /// Writes that failed so often that a person should know.
+    pub stuck: u64,
+    /// Refused writes in the drawer.
+    pub drawer: u64,
+    /// Open conflicts.
+    pub conflicts: u64,
+    /// Entries with a late edit or two headers.
+    pub undecided: u64,
+    /// The share of the outbox's bound that is used, in percent; loud from 80.
+    pub outbox_percent: u8,
+    /// When the server last answered, by the device's clock.
+    pub last_success_ms: Option<EpochMs>,
+    /// Why the last request failed.
+    pub failure: Option<SyncFailure>,
+    /// In how many milliseconds the next request may go out.
+    pub next_attempt_in_ms: u64,
+    /// The breaker.
+    pub breaker: Breaker,
+    /// A person must act before it goes on (enrol again, update).
+    pub halted: bool,
+    /// Items applied of the answer under way, and how many it has.
+    pub progress: Option<(usize, usize)>,
+    /// Whether lists hold everything.
+    pub completeness: Completeness,
+    /// Whether every stream lies in a verified copy up to where it was read; `no_backup` otherwise.
+    pub durability: &'static str,
+    /// Documents set aside because they are damaged.
+    pub quarantined: u64,
+    /// Log items of a newer version, kept unread.
+    pub unread: u64,
+    /// Server time minus the device's clock, when known.
+    pub clock_offset_ms: Option<i64>,
+    /// Patients here.
+    pub patients: u64,
+    /// Entries here.
+    pub entries: u64,
+    /// Audit records that wait for a receipt.
+    pub audit_waiting: u64,
+}
+
+pub(super) fn read(engine: &mut Engine, now: &Now) -> Status {
+    let size = engine.outbox_size(now);
+    let server_ms = engine.device.server_ms(now);
+    let audit_last = engine.device.counters.audit_last;
+    let queued = engine.device.counters.queued;
+    let enrolled = engine
+        .device
+        .enrolment
+        .as_ref()
+        .is_some_and(|enrolment| enrolment.tokens.is_some());
+    let streams = engine
+        .device
+        .enrolment
+        .as_ref()
+        .map_or(0, |enrolment| enrolment.scope.streams.len());
+    let connection = engine.store.connection();
+    let cursors = cursors::list(connection).unwrap_or_default();
+    let caught_up = streams > 0 && cursors.len() >= streams && cursors.iter().all(|cursor| cursor.caught_up);
+    let durable = !cursors.is_empty() && cursors.iter().all(|cursor| cursor.durable_seq >= cursor.seq);
+    let last = engine.schedule.last_success_ms;
+    Status {
+        enrolled,
+        online: engine.schedule.failure.is_none() && last.is_some(),
+        pending: size.writes,
+        oldest_pending_age_ms: size.oldest_ms.map(|oldest| (now.wall_ms - oldest).max(0)),
+        in_flight: size.in_flight,
+        parked: size.parked,
+        stuck: size.stuck,
+        drawer: drawer::count(connection).unwrap_or(0),
+        conflicts: conflicts::count(connection).unwrap_or(0),
+        undecided: entries::undecided(connection, 1_000).map_or(0, |rows| rows.len() as u64),
+        outbox_percent: (queued.saturating_mul(100) / crate::limits::OUTBOX_WRITES_MAX).min(100) as u8,
+        last_success_ms: last,
+        failure: engine.schedule.failure.clone(),
+        next_attempt_in_ms: engine.schedule.due_boot_ms.saturating_sub(now.boot_ms),
+        breaker: engine.schedule.breaker(now),
+        halted: engine.schedule.halted,
+        progress: engine
+            .pending
+            .as_ref()
+            .map(|pending| (pending.applied, pending.total)),
+        completeness: match (caught_up, last) {
+            (true, Some(last)) if now.wall_ms - last > 2 * super::POLL_MS as i64 => {
+                Completeness::StaleSince(last)
+            }
+            (true, _) => Completeness::Complete,
+            _ => Completeness::Partial,
+        },
+        durability: if durable { "durable" } else { "no_backup" },
+        quarantined: documents::quarantined(connection).unwrap_or(0),
+        unread: cursors::unread(connection).unwrap_or(0),
+        clock_offset_ms: server_ms.map(|server_ms| server_ms - now.wall_ms),
+        patients: patients::count(connection).unwrap_or(0),
+        entries: entries::count(connection).unwrap_or(0),
+        audit_waiting: crate::audit::waiting(connection, audit_last).unwrap_or(0),
+    }
+}
