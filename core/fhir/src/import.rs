@@ -213,7 +213,7 @@ enum Sweep {
 struct Long<'a> {
     file: u32,
     sweep: Sweep,
-    lines: Lines<Box<dyn BufRead + 'a>>,
+    lines: Lines<Box<dyn BufRead + Send + 'a>>,
 }
 
 /// The plans of an import, in the order they are to be carried out.

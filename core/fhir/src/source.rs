@@ -48,7 +48,7 @@ impl Source {
         is(name, &["ndjson", "jsonl"])
     }
 
-    pub(crate) fn open(&self) -> Result<Box<dyn BufRead + '_>, Fault> {
+    pub(crate) fn open(&self) -> Result<Box<dyn BufRead + Send + '_>, Fault> {
         match self {
             Self::File(path) => match File::open(path) {
                 Ok(file) => Ok(Box::new(BufReader::with_capacity(256 * 1024, file))),
