@@ -38,3 +38,5 @@ pub mod client;
 
 // Floor 7: the hosts.
 pub mod platform;
+#[cfg(feature = "testing")]
+pub mod testing;
