@@ -1,0 +1,152 @@
+//! What an administrator does, on the same file as a server that may be running.
+
+use crate::key_file::ServerKeys;
+use crate::role::Role;
+use crate::store::sqlite::{Directory, SqliteStore};
+use crate::store::{DeviceRow, StoreResult};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ed25519_dalek::SigningKey;
+use serde_bytes::ByteArray;
+use sha2::{Digest, Sha256};
+use std::path::Path;
+use vereda_core::entropy::Entropy;
+use vereda_core::id::{TenantId, UnitId, UserId};
+use vereda_core::protocol::{Credential, EnrolmentCode, encode};
+use vereda_core::time::EpochMs;
+
+/// How long an enrolment code lives unless told otherwise.
+pub const ENROLMENT_CODE_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+
+/// An administrator's hold on a store.
+#[derive(Debug)]
+pub struct Administration {
+    store: SqliteStore,
+    signing_key: [u8; 32],
+}
+
+impl Administration {
+    /// Opens or creates the store at `path`.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub fn open(path: &Path, keys: &ServerKeys, entropy: &mut dyn Entropy) -> StoreResult<Self> {
+        Ok(Self {
+            store: open_store(path, keys, entropy)?,
+            signing_key: SigningKey::from_bytes(&keys.signing).verifying_key().to_bytes(),
+        })
+    }
+
+    /// Adds a tenant.
+    ///
+    /// # Errors
+    /// Where one of this name is there.
+    pub fn create_tenant(&mut self, entropy: &mut dyn Entropy, name: &str) -> StoreResult<TenantId> {
+        let tenant = TenantId(random_id(entropy));
+        self.store.add_tenant(tenant, name)?;
+        Ok(tenant)
+    }
+
+    /// Adds a unit to a tenant (the only one, when none is named).
+    ///
+    /// # Errors
+    /// Where one of this name is there, or no such tenant.
+    pub fn create_unit(
+        &mut self,
+        entropy: &mut dyn Entropy,
+        tenant: Option<&str>,
+        name: &str,
+    ) -> StoreResult<UnitId> {
+        let tenant = self.store.tenant(tenant)?;
+        let unit = UnitId(random_id(entropy));
+        self.store.add_unit(tenant, unit, name)?;
+        Ok(unit)
+    }
+
+    /// Adds a user to units, or an existing one to further units, in a role.
+    ///
+    /// # Errors
+    /// Where there is no such tenant or unit.
+    pub fn put_user(
+        &mut self,
+        entropy: &mut dyn Entropy,
+        tenant: Option<&str>,
+        name: &str,
+        role: Role,
+        units: &[&str],
+    ) -> StoreResult<UserId> {
+        let tenant = self.store.tenant(tenant)?;
+        let units: Vec<UnitId> = units
+            .iter()
+            .map(|unit| self.store.unit(tenant, unit))
+            .collect::<StoreResult<_>>()?;
+        let user = UserId(random_id(entropy));
+        self.store.put_user(tenant, user, name, role, &units)
+    }
+
+    /// Takes a user out of a unit: their devices' scope shrinks at the next sync.
+    ///
+    /// # Errors
+    /// Where there is no such tenant, user or unit.
+    pub fn leave_unit(&mut self, tenant: Option<&str>, user: &str, unit: &str) -> StoreResult<()> {
+        let tenant = self.store.tenant(tenant)?;
+        let (user, unit) = (self.store.user(tenant, user)?, self.store.unit(tenant, unit)?);
+        self.store.leave_unit(tenant, user, unit)
+    }
+
+    /// Makes an enrolment code for a user: what is handed over, as text. `authority` is the fingerprint of the TLS
+    /// authority the device shall trust (`tls::authority_fingerprint`).
+    ///
+    /// # Errors
+    /// Where there is no such tenant or user.
+    pub fn enrolment_code(
+        &mut self,
+        entropy: &mut dyn Entropy,
+        tenant: Option<&str>,
+        user: &str,
+        expires_ms: EpochMs,
+        authority: Option<[u8; 32]>,
+    ) -> StoreResult<String> {
+        let tenant = self.store.tenant(tenant)?;
+        let user = self.store.user(tenant, user)?;
+        let secret = entropy.next_32()[..16].to_vec();
+        self.store
+            .add_enrolment(&Sha256::digest(&secret).into(), user, expires_ms)?;
+        let code = EnrolmentCode {
+            secret: Credential(secret),
+            signing_key: ByteArray::new(self.signing_key),
+            authority: authority.map(ByteArray::new),
+        };
+        Ok(URL_SAFE_NO_PAD.encode(encode(&code)))
+    }
+
+    /// Every device, with its user's name.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn devices(&mut self) -> StoreResult<Vec<(DeviceRow, String)>> {
+        self.store.devices()
+    }
+
+    /// Revokes a device: it is answered 401 from now on, and keeps what it has not sent.
+    ///
+    /// # Errors
+    /// Where there is no such device.
+    pub fn revoke(&mut self, short: u32, now_ms: EpochMs) -> StoreResult<()> {
+        self.store.revoke(short, now_ms)
+    }
+}
+
+/// Opens or creates the store at `path`.
+///
+/// # Errors
+/// As [`SqliteStore::open`].
+pub fn open_store(path: &Path, keys: &ServerKeys, entropy: &mut dyn Entropy) -> StoreResult<SqliteStore> {
+    SqliteStore::open(path, &keys.store, &keys.master, entropy.next_u64() >> 11)
+}
+
+fn random_id(entropy: &mut dyn Entropy) -> uuid::Uuid {
+    let mut bytes = [0; 16];
+    entropy.fill(&mut bytes);
+    uuid::Builder::from_random_bytes(bytes).into_uuid()
+}

@@ -1,0 +1,277 @@
+//! Requests in, answers out.
+
+use crate::access;
+use crate::enrol;
+use crate::exchange::{HttpRequest, HttpResponse, ServerNow};
+use crate::key_file::ServerKeys;
+use crate::refusal::Refusal;
+use crate::snapshot;
+use crate::store::ServerStore;
+use crate::sync;
+use crate::throttle::{Limits, Side, Throttle};
+use crate::token::TokenKey;
+use crate::writer::{Job, Session, Writer, lock};
+use ed25519_dalek::SigningKey;
+use serde::de::DeserializeOwned;
+use std::sync::Mutex;
+use tokio::sync::broadcast;
+use vereda_core::entropy::Entropy;
+use vereda_core::error::Code;
+use vereda_core::id::UserId;
+use vereda_core::limits::BODY_WIRE_BYTES_MAX;
+use vereda_core::protocol::{
+    EnrolAnswer, EnrolRequest, Encoding, PATH_ENROL, PATH_SNAPSHOT, PATH_SYNC, Problem, SnapshotAnswer,
+    SnapshotRequest, SyncAnswer, SyncRequest, decode_body, encode_body,
+};
+use vereda_core::record::{KindRegistry, Stream};
+use vereda_core::time::EpochMs;
+
+/// Pokes kept for a listener that reads slowly; past it, it pulls everything.
+const POKES_KEPT_MAX: usize = 1_024;
+
+/// A stream grew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Poke {
+    /// The stream.
+    pub stream: Stream,
+    /// The end of its log.
+    pub seq: u64,
+}
+
+/// What can be set.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ServerOptions {
+    /// How many requests one side may make.
+    pub limits: Limits,
+}
+
+/// What every job may look at.
+pub(crate) struct Shared {
+    pub(crate) token_key: TokenKey,
+    pub(crate) signing_key: SigningKey,
+    pub(crate) kinds: KindRegistry,
+    throttle: Mutex<Throttle>,
+    pokes: broadcast::Sender<Poke>,
+}
+
+impl Shared {
+    pub(crate) fn throttle_caller(&self, device: u32, user: UserId, now_ms: EpochMs) -> Result<(), Refusal> {
+        let mut throttle = lock(&self.throttle);
+        throttle.take(Side::Device(device), now_ms)?;
+        throttle.take(Side::User(user), now_ms)
+    }
+
+    pub(crate) fn poke(&self, pokes: &[Poke]) {
+        for poke in pokes {
+            // Nobody may be listening.
+            let _ = self.pokes.send(*poke);
+        }
+    }
+}
+
+enum Request {
+    Sync(Option<Vec<u8>>, Box<SyncRequest>),
+    Enrol(EnrolRequest),
+    Snapshot(Option<Vec<u8>>, SnapshotRequest),
+    Listen(Option<Vec<u8>>),
+    Probe,
+}
+
+enum Answer {
+    Sync(Box<SyncAnswer>),
+    Enrol(Box<EnrolAnswer>),
+    Snapshot(SnapshotAnswer),
+    Listen(Vec<Stream>),
+    Probe,
+}
+
+impl Job for Request {
+    type Answer = Answer;
+
+    fn run(self, session: &mut Session<'_>) -> Result<Answer, Refusal> {
+        match self {
+            Self::Sync(access, request) => {
+                sync::run(session, access.as_deref(), *request).map(|answer| Answer::Sync(Box::new(answer)))
+            }
+            Self::Enrol(request) => {
+                enrol::run(session, &request).map(|answer| Answer::Enrol(Box::new(answer)))
+            }
+            Self::Snapshot(access, request) => {
+                snapshot::run(session, access.as_deref(), &request).map(Answer::Snapshot)
+            }
+            Self::Listen(access) => access::authenticate(session, access.as_deref(), None)
+                .map(|caller| Answer::Listen(caller.streams.into_iter().collect())),
+            Self::Probe => session.store.epoch().map(|_| Answer::Probe).map_err(Refusal::from),
+        }
+    }
+}
+
+/// The server behind its sockets.
+pub struct Server {
+    shared: Shared,
+    writer: Writer<Request>,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// A server over a store.
+    pub fn new(store: Box<dyn ServerStore>, keys: &ServerKeys, options: ServerOptions) -> Self {
+        Self {
+            shared: Shared {
+                token_key: TokenKey(keys.token),
+                signing_key: SigningKey::from_bytes(&keys.signing),
+                // An app's own kinds pass through, as text and body.
+                kinds: KindRegistry::standard().keeping_unknown(),
+                throttle: Mutex::new(Throttle::new(options.limits)),
+                pokes: broadcast::Sender::new(POKES_KEPT_MAX),
+            },
+            writer: Writer::new(store),
+        }
+    }
+
+    /// Answers a request. With the embedded store it never pends: it blocks for as long as the commit takes, so a
+    /// host calls it from a thread that may.
+    pub async fn handle(
+        &self,
+        now: ServerNow,
+        entropy: &mut dyn Entropy,
+        request: HttpRequest,
+    ) -> HttpResponse {
+        let correlation = format!("{:016x}", entropy.next_u64());
+        match self.answer(now, entropy.next_32(), &request) {
+            Ok((content_type, body)) => HttpResponse {
+                status: 200,
+                content_type,
+                retry_after: None,
+                correlation,
+                body,
+            },
+            Err(refusal) => {
+                tracing::info!(
+                    correlation,
+                    status = refusal.status,
+                    code = refusal.error.code.as_str(),
+                    "refused"
+                );
+                let problem = refusal.problem(&correlation);
+                HttpResponse {
+                    status: refusal.status,
+                    content_type: Problem::MEDIA_TYPE,
+                    retry_after: refusal.retry_after,
+                    correlation,
+                    body: encode_body(&problem, Encoding::Json),
+                }
+            }
+        }
+    }
+
+    /// Which streams a listener (`GET /v1/live`) hears of.
+    pub(crate) fn listen(
+        &self,
+        now: ServerNow,
+        seed: [u8; 32],
+        authorization: Option<&str>,
+    ) -> Result<(Vec<Stream>, broadcast::Receiver<Poke>), Refusal> {
+        let receiver = self.shared.pokes.subscribe();
+        let request = Request::Listen(access::bearer(authorization));
+        match self.writer.submit(&self.shared, request, now, seed)? {
+            Answer::Listen(streams) => Ok((streams, receiver)),
+            _ => Err(Refusal::internal("another request's answer")),
+        }
+    }
+
+    /// Runs something on the store between two groups of requests.
+    pub(crate) fn with_store<T>(&self, work: impl FnOnce(&mut dyn ServerStore) -> T) -> T {
+        self.writer.with_store(work)
+    }
+
+    fn answer(
+        &self,
+        now: ServerNow,
+        seed: [u8; 32],
+        request: &HttpRequest,
+    ) -> Result<(&'static str, Vec<u8>), Refusal> {
+        if let Some(address) = request.address {
+            lock(&self.shared.throttle).take(Side::Address(address), now.ms)?;
+        }
+        let parsed = parse(request)?;
+        let answer = self.writer.submit(&self.shared, parsed, now, seed)?;
+        let encoding = accepted(request);
+        let body = match &answer {
+            Answer::Sync(answer) => encode_body(answer, encoding),
+            Answer::Enrol(answer) => encode_body(answer, encoding),
+            Answer::Snapshot(answer) => encode_body(answer, encoding),
+            Answer::Listen(_) => return Err(Refusal::internal("another request's answer")),
+            Answer::Probe => return Ok(("text/plain", b"ok\n".to_vec())),
+        };
+        Ok((encoding.media_type(), body))
+    }
+}
+
+fn parse(request: &HttpRequest) -> Result<Request, Refusal> {
+    let method = |wanted: &str| {
+        if request.method == wanted {
+            Ok(())
+        } else {
+            Err(Refusal::not_found())
+        }
+    };
+    let access = || access::bearer(request.authorization.as_deref());
+    match request.path.as_str() {
+        "/health/live" | "/health/ready" => method("GET").map(|()| Request::Probe),
+        PATH_SYNC => {
+            method("POST")?;
+            body(request).map(|body| Request::Sync(access(), Box::new(body)))
+        }
+        PATH_ENROL => {
+            method("POST")?;
+            body(request).map(Request::Enrol)
+        }
+        PATH_SNAPSHOT => {
+            method("POST")?;
+            body(request).map(|body| Request::Snapshot(access(), body))
+        }
+        path if is_another_version(path) => Err(Refusal::new(
+            426,
+            Code::ProtocolUnsupported,
+            "this server speaks version 1",
+        )),
+        _ => Err(Refusal::not_found()),
+    }
+}
+
+fn is_another_version(path: &str) -> bool {
+    path.strip_prefix("/v")
+        .and_then(|rest| rest.split('/').next())
+        .and_then(|number| number.parse::<u32>().ok())
+        .is_some_and(|number| number != u32::from(vereda_core::protocol::VERSION))
+}
+
+fn body<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Refusal> {
+    let length = request.content_length.unwrap_or(0).max(request.body.len() as u64);
+    if length > BODY_WIRE_BYTES_MAX as u64 {
+        return Err(Refusal::too_large(format!(
+            "a body has at most {BODY_WIRE_BYTES_MAX} bytes"
+        )));
+    }
+    let encoding = request
+        .content_type
+        .as_deref()
+        .and_then(Encoding::of_media_type)
+        .ok_or_else(|| Refusal::new(415, Code::RequestMalformed, "send application/vereda or application/json"))?;
+    Ok(decode_body(&request.body, encoding)?)
+}
+
+/// The encoding the asker reads: what `Accept` names, else what it sent.
+fn accepted(request: &HttpRequest) -> Encoding {
+    [&request.accept, &request.content_type]
+        .into_iter()
+        .flatten()
+        .find_map(|value| Encoding::of_media_type(value))
+        .unwrap_or(Encoding::Vereda)
+}

@@ -1,0 +1,119 @@
+//! What the server asks of a database: rows in and out inside one transaction that the writer begins and ends.
+//! Everything a call takes and gives is plain; an implementation seals what bears patients' data.
+
+mod error;
+mod rows;
+pub mod sqlite;
+
+pub use error::{StoreError, StoreResult};
+pub use rows::{
+    Decision, DeviceRow, DocumentRow, EnrolmentRow, Head, LogRow, MemberRow, OutcomeRow, RecordRow,
+    StoredChange,
+};
+
+use std::collections::BTreeMap;
+use vereda_core::id::{DocumentId, Incarnation, PatientId, StoreId, TenantId, UserId};
+use vereda_core::protocol::{ChainHash, Person};
+use vereda_core::record::Stream;
+use vereda_core::time::EpochMs;
+
+/// A database behind the server. One transaction is open at a time; calls outside of one fail.
+pub trait ServerStore: Send {
+    /// Begins a transaction that may write. `seed` feeds what has to be random in it. Says whether somebody else
+    /// wrote to the database since the last one, so that caches must go.
+    fn begin(&mut self, seed: [u8; 32]) -> StoreResult<bool>;
+    /// Makes everything since `begin` durable.
+    fn commit(&mut self) -> StoreResult<()>;
+    /// Drops everything since `begin`.
+    fn rollback(&mut self);
+    /// Opens a savepoint inside the transaction; they nest.
+    fn savepoint(&mut self) -> StoreResult<()>;
+    /// Keeps what was done since the last savepoint.
+    fn release(&mut self) -> StoreResult<()>;
+    /// Undoes what was done since the last savepoint, and closes it.
+    fn revert(&mut self) -> StoreResult<()>;
+
+    /// The number of this history: another one after a restore.
+    fn epoch(&mut self) -> StoreResult<u64>;
+    /// Begins another history.
+    fn set_epoch(&mut self, epoch: u64) -> StoreResult<()>;
+
+    /// The code whose secret has this hash.
+    fn enrolment(&mut self, secret_hash: &[u8; 32]) -> StoreResult<Option<EnrolmentRow>>;
+    /// Notes which store used a code.
+    fn use_enrolment(&mut self, secret_hash: &[u8; 32], store: StoreId) -> StoreResult<()>;
+    /// The device of a short number.
+    fn device(&mut self, short: u32) -> StoreResult<Option<DeviceRow>>;
+    /// The device of a store.
+    fn device_of_store(&mut self, store: StoreId) -> StoreResult<Option<DeviceRow>>;
+    /// Writes a device; a `short` of 0 takes the next free number, which is returned.
+    fn save_device(&mut self, device: &DeviceRow) -> StoreResult<u32>;
+    /// A user with the units they work in.
+    fn member(&mut self, user: UserId) -> StoreResult<Option<MemberRow>>;
+    /// The people who work in any unit of this user's.
+    fn colleagues(&mut self, user: UserId) -> StoreResult<Vec<Person>>;
+
+    /// What became of a write.
+    fn outcome(&mut self, incarnation: &Incarnation, n: u64) -> StoreResult<Option<OutcomeRow>>;
+    /// The highest write of an incarnation with an outcome, and its hash.
+    fn highest_outcome(&mut self, incarnation: &Incarnation) -> StoreResult<Option<(u64, [u8; 32])>>;
+    /// Stores an outcome, for ever.
+    fn save_outcome(&mut self, incarnation: &Incarnation, n: u64, outcome: &OutcomeRow) -> StoreResult<()>;
+
+    /// The end of a stream's log; seq 0 and the zero chain before its first item.
+    fn head(&mut self, stream: &Stream) -> StoreResult<Head>;
+    /// Puts an item behind the head.
+    fn append(&mut self, tenant: TenantId, stream: &Stream, item: &LogRow) -> StoreResult<()>;
+    /// Items behind `after`, until they have `bytes` bytes (at least one if there is one).
+    fn log(
+        &mut self,
+        tenant: TenantId,
+        stream: &Stream,
+        after: u64,
+        bytes: usize,
+    ) -> StoreResult<Vec<LogRow>>;
+    /// The running hash after an item.
+    fn chain_at(&mut self, stream: &Stream, seq: u64) -> StoreResult<Option<ChainHash>>;
+    /// How far each stream lies in a verified copy.
+    fn durable(&mut self) -> StoreResult<BTreeMap<Stream, u64>>;
+
+    /// A document with its chunks.
+    fn document(&mut self, tenant: TenantId, id: DocumentId) -> StoreResult<Option<DocumentRow>>;
+    /// The documents of a patient, with their chunks.
+    fn documents_of(&mut self, tenant: TenantId, patient: PatientId) -> StoreResult<Vec<DocumentRow>>;
+    /// Adds a change to a document, which is created if it is new; says how many chunks it has now.
+    fn append_change(
+        &mut self,
+        tenant: TenantId,
+        home: &Stream,
+        key: &vereda_core::document::DocumentKey,
+        change: &[u8],
+    ) -> StoreResult<u64>;
+    /// Puts one saved document in the place of all chunks.
+    fn compact(
+        &mut self,
+        tenant: TenantId,
+        key: &vereda_core::document::DocumentKey,
+        saved: &[u8],
+    ) -> StoreResult<()>;
+
+    /// A patient's record.
+    fn record(&mut self, tenant: TenantId, patient: PatientId) -> StoreResult<Option<RecordRow>>;
+    /// Writes a patient's record.
+    fn save_record(&mut self, tenant: TenantId, patient: PatientId, record: &RecordRow) -> StoreResult<()>;
+
+    /// The last record of a store's audit and the chain's head there.
+    fn audit_anchor(&mut self, store: StoreId) -> StoreResult<(u64, ChainHash)>;
+    /// The chain's head after a record of a store's audit.
+    fn audit_chain_at(&mut self, store: StoreId, k: u64) -> StoreResult<Option<ChainHash>>;
+    /// Adds a record to a store's audit.
+    fn append_audit(
+        &mut self,
+        tenant: TenantId,
+        store: StoreId,
+        k: u64,
+        chain: &ChainHash,
+        record: &[u8],
+        received_ms: EpochMs,
+    ) -> StoreResult<()>;
+}

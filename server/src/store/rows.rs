@@ -1,0 +1,160 @@
+//! The rows, as the server sees them: plain, typed, without SQL.
+
+use crate::role::Role;
+use serde::{Deserialize, Serialize};
+use serde_bytes::{ByteArray, ByteBuf};
+use vereda_core::document::DocumentKey;
+use vereda_core::id::{DocumentId, Incarnation, PatientId, StoreId, TenantId, UnitId, UserId};
+use vereda_core::protocol::{ChainHash, Unit};
+use vereda_core::record::{PatientRecord, Stream};
+use vereda_core::redact::Sensitive;
+use vereda_core::time::EpochMs;
+
+/// One store's enrolment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceRow {
+    /// Its number, in every token; 0 before it has one.
+    pub short: u32,
+    /// The store.
+    pub store: StoreId,
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Who it writes as.
+    pub user: UserId,
+    /// The hardware it lies on.
+    pub hardware: [u8; 16],
+    /// What the administrator sees.
+    pub label: Sensitive<String>,
+    /// Renewed at each enrolment, and under every token's code: an earlier enrolment's tokens end with it.
+    pub salt: [u8; 8],
+    /// The number of the refresh token last issued.
+    pub refresh: u32,
+    /// When it was issued.
+    pub refreshed_ms: EpochMs,
+    /// When the device was enrolled.
+    pub enrolled_ms: EpochMs,
+    /// When it was revoked.
+    pub revoked_ms: Option<EpochMs>,
+}
+
+/// An enrolment code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnrolmentRow {
+    /// Who the device will write as.
+    pub user: UserId,
+    /// When the code ends.
+    pub expires_ms: EpochMs,
+    /// The store that used it.
+    pub used_by: Option<StoreId>,
+}
+
+/// A user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberRow {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The user.
+    pub user: UserId,
+    /// What they may see and do in their units.
+    pub role: Role,
+    /// The units they work in, by id.
+    pub units: Vec<Unit>,
+    /// Rises when anything in the tenant's units, people and roles changes.
+    pub scope_version: u32,
+}
+
+/// What became of a write, as it is stored. Only what is final.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutcomeRow {
+    /// The hash of the write's bytes.
+    pub hash: [u8; 32],
+    /// What became of it.
+    pub decision: Decision,
+}
+
+/// A final outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It is in the log of its stream.
+    Accepted {
+        /// Its place.
+        seq: u64,
+        /// When it came.
+        received_ms: EpochMs,
+    },
+    /// The server said no.
+    Refused {
+        /// The stable code.
+        code: String,
+        /// Safe to log.
+        detail: String,
+    },
+}
+
+/// The end of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The last item's place.
+    pub seq: u64,
+    /// The running hash after it.
+    pub chain: ChainHash,
+}
+
+/// A change as the log keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredChange {
+    /// The document.
+    pub document: DocumentId,
+    /// The change's hash.
+    pub hash: ByteArray<32>,
+    /// What it builds on.
+    pub dependencies: Vec<ByteArray<32>>,
+    /// The change itself, only where the server would compute another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<ByteBuf>,
+}
+
+/// An item of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogRow {
+    /// Its place.
+    pub seq: u64,
+    /// The running hash after it.
+    pub chain: ChainHash,
+    /// When it came.
+    pub received_ms: EpochMs,
+    /// Whose it is.
+    pub incarnation: Incarnation,
+    /// The generation of its actor.
+    pub generation: u32,
+    /// Its number.
+    pub n: u64,
+    /// The patient under whose key it lies.
+    pub patient: PatientId,
+    /// The write's bytes.
+    pub write: Vec<u8>,
+    /// Its changes.
+    pub changes: Vec<StoredChange>,
+}
+
+/// A document as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentRow {
+    /// What it is.
+    pub key: DocumentKey,
+    /// The stream that orders it.
+    pub home: Stream,
+    /// A saved document and changes behind it.
+    pub chunks: Vec<Vec<u8>>,
+}
+
+/// A patient's record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordRow {
+    /// The unit it was registered in.
+    pub unit: UnitId,
+    /// Rises with each edit in the log.
+    pub version: u64,
+    /// The record.
+    pub record: PatientRecord,
+}

@@ -1,0 +1,298 @@
+//! The embedded store: one SQLCipher file (`docs/design/pragmas.md`).
+
+mod audit;
+mod device;
+mod directory;
+mod document;
+mod log;
+mod migration;
+mod outcome;
+mod patient_key;
+mod record;
+mod seal;
+
+pub use directory::Directory;
+
+use super::*;
+use crate::entropy::SeededEntropy;
+use rusqlite::Connection;
+use seal::SealingKey;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a transaction waits for another process (an administrator's command, a backup).
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A store in a file.
+pub struct SqliteStore {
+    connection: Connection,
+    master: SealingKey,
+    /// Patients' keys, unwrapped. Dropped whenever something is undone: one of them may have been new.
+    keys: HashMap<(TenantId, PatientId), Arc<SealingKey>>,
+    entropy: SeededEntropy,
+    depth: u32,
+    data_version: i64,
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteStore").finish_non_exhaustive()
+    }
+}
+
+impl SqliteStore {
+    /// Opens or creates the file. `epoch` becomes the number of its history if it is new.
+    ///
+    /// # Errors
+    /// `Locked` where the key does not open it, `TooNew` where a newer version wrote it.
+    pub fn open(
+        path: &Path,
+        store_key: &[u8; 32],
+        master_key: &[u8; 32],
+        epoch: u64,
+    ) -> StoreResult<Self> {
+        let mut connection = connect(path, store_key)?;
+        migration::migrate(&mut connection, epoch)?;
+        Ok(Self {
+            connection,
+            master: SealingKey::new(master_key)?,
+            keys: HashMap::new(),
+            entropy: SeededEntropy::new([0; 32]),
+            depth: 0,
+            data_version: 0,
+        })
+    }
+
+    /// Copies the whole store into a new file under the same key, while it is in use.
+    ///
+    /// # Errors
+    /// Where the copy cannot be written.
+    pub fn copy_to(&self, path: &Path, store_key: &[u8; 32]) -> StoreResult<()> {
+        let mut copy = keyed(path, store_key)?;
+        let backup = rusqlite::backup::Backup::new(&self.connection, &mut copy)?;
+        backup.run_to_completion(4_096, Duration::ZERO, None)?;
+        Ok(())
+    }
+}
+
+fn keyed(path: &Path, store_key: &[u8; 32]) -> StoreResult<Connection> {
+    let connection = Connection::open(path)?;
+    // A raw key: a passphrase would be stretched anew at each opening.
+    connection.execute_batch(&format!("pragma key = \"x'{}'\"", hex::encode(store_key)))?;
+    Ok(connection)
+}
+
+pub(super) fn connect(path: &Path, store_key: &[u8; 32]) -> StoreResult<Connection> {
+    let connection = keyed(path, store_key)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    // The first read tells whether the key fits.
+    connection.query_row("select count(*) from sqlite_schema", [], |_| Ok(()))?;
+    connection.execute_batch(
+        "pragma journal_mode = wal;
+         pragma synchronous = full;
+         pragma fullfsync = on;
+         pragma checkpoint_fullfsync = on;
+         pragma foreign_keys = on;
+         pragma secure_delete = on;
+         pragma temp_store = memory;
+         pragma cache_size = -16384;
+         pragma wal_autocheckpoint = 1000;
+         pragma trusted_schema = off;",
+    )?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// SQLite's integers are signed; ids of 64 bits keep their bits.
+fn signed(number: u64) -> i64 {
+    number as i64
+}
+
+fn unsigned(number: i64) -> u64 {
+    number as u64
+}
+
+fn array<const N: usize>(table: &'static str, bytes: &[u8]) -> StoreResult<[u8; N]> {
+    bytes.try_into().map_err(|_| StoreError::Damaged(table))
+}
+
+fn id<T>(table: &'static str, bytes: &[u8], make: fn(&[u8]) -> Option<T>) -> StoreResult<T> {
+    make(bytes).ok_or(StoreError::Damaged(table))
+}
+
+/// Hands each call of the trait to the file that holds its table.
+impl ServerStore for SqliteStore {
+    fn begin(&mut self, seed: [u8; 32]) -> StoreResult<bool> {
+        self.entropy = SeededEntropy::new(seed);
+        self.connection.execute_batch("begin immediate")?;
+        self.depth = 0;
+        let version = self
+            .connection
+            .prepare_cached("pragma data_version")?
+            .query_row([], |row| row.get(0))?;
+        let elsewhere = version != self.data_version;
+        self.data_version = version;
+        if elsewhere {
+            self.keys.clear();
+        }
+        Ok(elsewhere)
+    }
+
+    fn commit(&mut self) -> StoreResult<()> {
+        Ok(self.connection.execute_batch("commit")?)
+    }
+
+    fn rollback(&mut self) {
+        self.keys.clear();
+        self.depth = 0;
+        // It fails only where there is no transaction left to drop.
+        let _ = self.connection.execute_batch("rollback");
+    }
+
+    fn savepoint(&mut self) -> StoreResult<()> {
+        self.depth += 1;
+        let statement = format!("savepoint s{}", self.depth);
+        self.connection.prepare_cached(&statement)?.execute([])?;
+        Ok(())
+    }
+
+    fn release(&mut self) -> StoreResult<()> {
+        let statement = format!("release s{}", self.depth);
+        self.connection.prepare_cached(&statement)?.execute([])?;
+        self.depth = self.depth.saturating_sub(1);
+        Ok(())
+    }
+
+    fn revert(&mut self) -> StoreResult<()> {
+        self.keys.clear();
+        let depth = self.depth;
+        self.depth = depth.saturating_sub(1);
+        let statement = format!("rollback to s{depth}; release s{depth}");
+        Ok(self.connection.execute_batch(&statement)?)
+    }
+
+    fn epoch(&mut self) -> StoreResult<u64> {
+        self.meta("epoch")
+    }
+
+    fn set_epoch(&mut self, epoch: u64) -> StoreResult<()> {
+        self.set_meta("epoch", epoch)
+    }
+
+    fn enrolment(&mut self, secret_hash: &[u8; 32]) -> StoreResult<Option<EnrolmentRow>> {
+        self.read_enrolment(secret_hash)
+    }
+
+    fn use_enrolment(&mut self, secret_hash: &[u8; 32], store: StoreId) -> StoreResult<()> {
+        self.mark_enrolment(secret_hash, store)
+    }
+
+    fn device(&mut self, short: u32) -> StoreResult<Option<DeviceRow>> {
+        self.read_device("short = ?1", short)
+    }
+
+    fn device_of_store(&mut self, store: StoreId) -> StoreResult<Option<DeviceRow>> {
+        self.read_device("store = ?1", store.as_bytes())
+    }
+
+    fn save_device(&mut self, device: &DeviceRow) -> StoreResult<u32> {
+        self.write_device(device)
+    }
+
+    fn member(&mut self, user: UserId) -> StoreResult<Option<MemberRow>> {
+        self.read_member(user)
+    }
+
+    fn colleagues(&mut self, user: UserId) -> StoreResult<Vec<Person>> {
+        self.read_colleagues(user)
+    }
+
+    fn outcome(&mut self, incarnation: &Incarnation, n: u64) -> StoreResult<Option<OutcomeRow>> {
+        self.read_outcome(incarnation, n)
+    }
+
+    fn highest_outcome(&mut self, incarnation: &Incarnation) -> StoreResult<Option<(u64, [u8; 32])>> {
+        self.read_highest_outcome(incarnation)
+    }
+
+    fn save_outcome(&mut self, incarnation: &Incarnation, n: u64, outcome: &OutcomeRow) -> StoreResult<()> {
+        self.write_outcome(incarnation, n, outcome)
+    }
+
+    fn head(&mut self, stream: &Stream) -> StoreResult<Head> {
+        self.read_head(stream)
+    }
+
+    fn append(&mut self, tenant: TenantId, stream: &Stream, item: &LogRow) -> StoreResult<()> {
+        self.write_log(tenant, stream, item)
+    }
+
+    fn log(&mut self, tenant: TenantId, stream: &Stream, after: u64, bytes: usize) -> StoreResult<Vec<LogRow>> {
+        self.read_log(tenant, stream, after, bytes)
+    }
+
+    fn chain_at(&mut self, stream: &Stream, seq: u64) -> StoreResult<Option<ChainHash>> {
+        self.read_chain(stream, seq)
+    }
+
+    fn durable(&mut self) -> StoreResult<BTreeMap<Stream, u64>> {
+        self.read_durable()
+    }
+
+    fn document(&mut self, tenant: TenantId, document: DocumentId) -> StoreResult<Option<DocumentRow>> {
+        self.read_document(tenant, document)
+    }
+
+    fn documents_of(&mut self, tenant: TenantId, patient: PatientId) -> StoreResult<Vec<DocumentRow>> {
+        self.read_documents_of(tenant, patient)
+    }
+
+    fn append_change(
+        &mut self,
+        tenant: TenantId,
+        home: &Stream,
+        key: &vereda_core::document::DocumentKey,
+        change: &[u8],
+    ) -> StoreResult<u64> {
+        self.write_change(tenant, home, key, change)
+    }
+
+    fn compact(
+        &mut self,
+        tenant: TenantId,
+        key: &vereda_core::document::DocumentKey,
+        saved: &[u8],
+    ) -> StoreResult<()> {
+        self.write_compacted(tenant, key, saved)
+    }
+
+    fn record(&mut self, tenant: TenantId, patient: PatientId) -> StoreResult<Option<RecordRow>> {
+        self.read_record(tenant, patient)
+    }
+
+    fn save_record(&mut self, tenant: TenantId, patient: PatientId, record: &RecordRow) -> StoreResult<()> {
+        self.write_record(tenant, patient, record)
+    }
+
+    fn audit_anchor(&mut self, store: StoreId) -> StoreResult<(u64, ChainHash)> {
+        self.read_audit_anchor(store)
+    }
+
+    fn audit_chain_at(&mut self, store: StoreId, k: u64) -> StoreResult<Option<ChainHash>> {
+        self.read_audit_chain(store, k)
+    }
+
+    fn append_audit(
+        &mut self,
+        tenant: TenantId,
+        store: StoreId,
+        k: u64,
+        chain: &ChainHash,
+        record: &[u8],
+        received_ms: EpochMs,
+    ) -> StoreResult<()> {
+        self.write_audit(tenant, store, k, chain, record, received_ms)
+    }
+}

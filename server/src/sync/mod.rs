@@ -1,0 +1,116 @@
+//! `POST /v1/sync`: push, audit, pull, in one transaction.
+
+mod audit;
+mod document;
+mod policy;
+mod pull;
+mod push;
+mod record;
+mod settle;
+mod verdict;
+
+use crate::access::{self, Caller};
+use crate::refusal::Refusal;
+use crate::writer::Session;
+use std::collections::BTreeSet;
+use vereda_core::error::Code;
+use vereda_core::id::Incarnation;
+use vereda_core::limits::BATCH_ITEMS_MAX;
+use vereda_core::protocol::{Outcome, Seen, SyncAnswer, SyncRequest};
+
+/// Cursors in one request: far more than anybody's scope.
+const CURSORS_MAX: usize = 1_000;
+
+/// Answers a sync request.
+pub(crate) fn run(
+    session: &mut Session<'_>,
+    access: Option<&[u8]>,
+    request: SyncRequest,
+) -> Result<SyncAnswer, Refusal> {
+    let caller = access::authenticate(session, access, request.refresh.as_ref())?;
+    check_size(&request)?;
+    let incarnation = Incarnation {
+        store: caller.device.store,
+        number: request.incarnation,
+    };
+    let outcomes = push::run(session, &caller, &incarnation, &request.push)?;
+    if let [(_, outcome)] = outcomes.as_slice()
+        && is_reused(outcome)
+    {
+        return Err(Refusal::new(
+            422,
+            Code::Reused,
+            "the write's number came before with other bytes",
+        ));
+    }
+    let audit = request
+        .audit
+        .as_ref()
+        .map(|batch| audit::receive(session, &caller, &incarnation, &request, batch))
+        .transpose()?;
+    let pulled = pull::run(session, &caller, &incarnation, &request)?;
+    let seen = session
+        .store
+        .highest_outcome(&incarnation)?
+        .map(|(n, hash)| Seen {
+            n,
+            check: check(&hash),
+        });
+    let scope = if request.scope == caller.member.scope_version {
+        None
+    } else {
+        Some(access::scope(session, &caller.member)?)
+    };
+    let signature = pulled.sign(session);
+    let durable = durable(session, &request)?;
+    let Caller { tokens, .. } = caller;
+    Ok(SyncAnswer {
+        epoch: pulled.epoch,
+        time_ms: session.now.ms,
+        seen,
+        outcomes: push::runs(outcomes),
+        origins: pulled.origins,
+        pages: pulled.pages,
+        scope,
+        tokens,
+        audit,
+        durable,
+        signature,
+    })
+}
+
+/// The first four bytes of a hash, as messages carry it.
+fn check(hash: &[u8; 32]) -> u32 {
+    u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]])
+}
+
+fn is_reused(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Refused { code, .. } if code == Code::Reused.as_str())
+}
+
+fn check_size(request: &SyncRequest) -> Result<(), Refusal> {
+    if request.push.len() > BATCH_ITEMS_MAX {
+        return Err(Refusal::too_large(format!(
+            "a batch has at most {BATCH_ITEMS_MAX} items"
+        )));
+    }
+    if request.cursors.len() > CURSORS_MAX {
+        return Err(Refusal::too_large(format!("at most {CURSORS_MAX} cursors")));
+    }
+    let streams: BTreeSet<_> = request.cursors.iter().map(|cursor| cursor.stream).collect();
+    if streams.len() < request.cursors.len() {
+        return Err(Refusal::malformed("two cursors of one stream"));
+    }
+    Ok(())
+}
+
+/// How far the request's streams lie in a verified copy.
+fn durable(session: &mut Session<'_>, request: &SyncRequest) -> Result<Vec<(u32, u64)>, Refusal> {
+    let durable = session.store.durable()?;
+    Ok(request
+        .cursors
+        .iter()
+        .zip(0_u32..)
+        .filter_map(|(cursor, index)| durable.get(&cursor.stream).map(|seq| (index, *seq)))
+        .collect())
+}

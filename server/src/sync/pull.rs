@@ -1,0 +1,251 @@
+//! What is new behind the cursors, and one signature over where the reader then stands.
+
+use super::{check, document};
+use crate::access::Caller;
+use crate::refusal::Refusal;
+use crate::store::{LogRow, StoredChange};
+use crate::writer::Session;
+use ed25519_dalek::Signer;
+use serde_bytes::{ByteArray, ByteBuf};
+use std::collections::HashMap;
+use vereda_core::document::{ChangeId, DocumentKey, LoadedDocument, operations};
+use vereda_core::entropy::Entropy;
+use vereda_core::id::{DocumentId, Incarnation};
+use vereda_core::limits::PAGE_BYTES_MAX;
+use vereda_core::protocol::{
+    ChangeReference, Cursor, Frozen, LogItem, Page, PageItem, SignedHeads, SyncRequest, chain_tag,
+};
+use vereda_core::record::Write;
+use vereda_core::time::EpochMs;
+
+/// The pages of an answer.
+pub(super) struct Pulled {
+    pub(super) epoch: u64,
+    pub(super) origins: Vec<Incarnation>,
+    pub(super) pages: Vec<Page>,
+    heads: Vec<(u64, ByteArray<8>)>,
+}
+
+impl Pulled {
+    /// Signs where the reader stands after this answer.
+    pub(super) fn sign(&self, session: &Session<'_>) -> ByteArray<64> {
+        let heads = SignedHeads {
+            epoch: self.epoch,
+            time_ms: session.now.ms,
+            heads: self.heads.clone(),
+        };
+        ByteArray::new(session.shared.signing_key.sign(&heads.to_bytes()).to_bytes())
+    }
+}
+
+/// Reads behind the cursors of a request, `PAGE_BYTES_MAX` in all.
+pub(super) fn run(
+    session: &mut Session<'_>,
+    caller: &Caller,
+    incarnation: &Incarnation,
+    request: &SyncRequest,
+) -> Result<Pulled, Refusal> {
+    let mut puller = Puller {
+        caller,
+        reader: incarnation,
+        raw: request.raw,
+        budget: PAGE_BYTES_MAX,
+        origins: Origins::default(),
+        last: HashMap::new(),
+    };
+    let mut epoch = session.store.epoch()?;
+    let mut pages = Vec::new();
+    let mut heads = Vec::with_capacity(request.cursors.len());
+    for cursor in &request.cursors {
+        if !caller.may_use(&cursor.stream) {
+            heads.push((cursor.seq, cursor.chain));
+            continue;
+        }
+        let known = is_known(session, cursor)?;
+        if !known && request.epoch == epoch {
+            // The reader saw this very history go further, or elsewhere: what stands here was restored.
+            epoch = another_epoch(session, epoch)?;
+        }
+        let (page, head) = puller.page(session, cursor, known)?;
+        pages.extend(page);
+        heads.push(head);
+    }
+    Ok(Pulled {
+        epoch,
+        origins: puller.origins.list,
+        pages,
+        heads,
+    })
+}
+
+fn is_known(session: &mut Session<'_>, cursor: &Cursor) -> Result<bool, Refusal> {
+    let chain = session.store.chain_at(&cursor.stream, cursor.seq)?;
+    Ok(chain.is_some_and(|chain| chain_tag(&chain) == cursor.chain))
+}
+
+fn another_epoch(session: &mut Session<'_>, epoch: u64) -> Result<u64, Refusal> {
+    // One bit less than 64, so that every language's integers hold it.
+    let mut next = session.entropy.next_u64() >> 11;
+    if next == epoch {
+        next += 1;
+    }
+    session.store.set_epoch(next)?;
+    tracing::warn!("a device holds more of a log than this store: a new epoch begins");
+    Ok(next)
+}
+
+/// Whose writes the pages hold.
+#[derive(Default)]
+struct Origins {
+    list: Vec<Incarnation>,
+    places: HashMap<Incarnation, u32>,
+}
+
+impl Origins {
+    fn place(&mut self, incarnation: &Incarnation) -> u32 {
+        let next = self.list.len() as u32;
+        *self.places.entry(*incarnation).or_insert_with(|| {
+            self.list.push(*incarnation);
+            next
+        })
+    }
+}
+
+struct Puller<'a> {
+    caller: &'a Caller,
+    reader: &'a Incarnation,
+    raw: bool,
+    /// Bytes the answer may still hold.
+    budget: usize,
+    origins: Origins,
+    /// The last change of each document in this answer.
+    last: HashMap<DocumentId, ChangeId>,
+}
+
+impl Puller<'_> {
+    /// One stream's page, if there is anything to say, and where the reader then stands.
+    fn page(
+        &mut self,
+        session: &mut Session<'_>,
+        cursor: &Cursor,
+        known: bool,
+    ) -> Result<(Option<Page>, (u64, ByteArray<8>)), Refusal> {
+        let stream = cursor.stream;
+        let (start, chain) = if known {
+            (cursor.seq, cursor.chain)
+        } else {
+            (0, ByteArray::new([0; 8]))
+        };
+        let end = session.store.head(&stream)?.seq;
+        let rows = if start < end && self.budget > 0 {
+            session
+                .store
+                .log(self.caller.tenant(), &stream, start, self.budget)?
+        } else {
+            Vec::new()
+        };
+        let reached = rows.last().map_or((start, chain), |row| (row.seq, chain_tag(&row.chain)));
+        let more = reached.0 < end;
+        if rows.is_empty() && !more && known {
+            return Ok((None, reached));
+        }
+        let mut page = Page {
+            stream,
+            first: start + 1,
+            items: Vec::new(),
+            received_ms: Vec::new(),
+            more,
+        };
+        for row in rows {
+            self.budget = self.budget.saturating_sub(row.write.len() + 64 * row.changes.len() + 16);
+            note_received(&mut page.received_ms, row.received_ms);
+            self.item(session, row, &mut page.items)?;
+        }
+        Ok((Some(page), reached))
+    }
+
+    fn item(
+        &mut self,
+        session: &mut Session<'_>,
+        row: LogRow,
+        items: &mut Vec<PageItem>,
+    ) -> Result<(), Refusal> {
+        if row.incarnation == *self.reader {
+            match items.last_mut() {
+                Some(PageItem::Own { n, count }) if *n + u64::from(*count) == row.n => *count += 1,
+                _ => items.push(PageItem::Own { n: row.n, count: 1 }),
+            }
+            return Ok(());
+        }
+        let write = Frozen::<Write>::from_bytes(row.write);
+        let keys: Vec<DocumentKey> = match write.value() {
+            Some(write) if self.raw => operations(write, &row.incarnation)
+                .into_iter()
+                .map(|document| document.key)
+                .collect(),
+            _ => Vec::new(),
+        };
+        let mut changes = Vec::with_capacity(row.changes.len());
+        for (index, change) in row.changes.into_iter().enumerate() {
+            changes.push(self.reference(session, change, keys.get(index))?);
+        }
+        items.push(PageItem::Item(Box::new(LogItem {
+            origin: self.origins.place(&row.incarnation),
+            generation: row.generation,
+            write,
+            changes,
+        })));
+        Ok(())
+    }
+
+    /// A change as the reader gets it: what it can compute is left out.
+    fn reference(
+        &mut self,
+        session: &mut Session<'_>,
+        change: StoredChange,
+        key: Option<&DocumentKey>,
+    ) -> Result<ChangeReference, Refusal> {
+        let previous = self
+            .last
+            .insert(change.document, *change.hash)
+            .unwrap_or_else(LoadedDocument::genesis_hash);
+        let follows = matches!(change.dependencies.as_slice(), [only] if **only == previous);
+        let raw = match (change.raw, key) {
+            (Some(raw), _) => Some(raw),
+            (None, Some(key)) => Some(self.whole(session, key, &change.hash)?),
+            (None, None) => None,
+        };
+        if let Some(raw) = &raw {
+            self.budget = self.budget.saturating_sub(raw.len());
+        }
+        Ok(ChangeReference {
+            check: check(&change.hash),
+            dependencies: (!follows).then_some(change.dependencies),
+            raw,
+        })
+    }
+
+    /// A change's bytes out of its document.
+    fn whole(
+        &mut self,
+        session: &mut Session<'_>,
+        key: &DocumentKey,
+        hash: &ChangeId,
+    ) -> Result<ByteBuf, Refusal> {
+        let tenant = self.caller.tenant();
+        let document = document::open(session, tenant, key)
+            .map_err(|_| Refusal::internal("a stored document does not open"))?;
+        let bytes = document.change(hash);
+        session.documents.put(tenant, key.id(), document);
+        bytes
+            .map(ByteBuf::from)
+            .ok_or_else(|| Refusal::internal("a change of the log is not in its document"))
+    }
+}
+
+fn note_received(runs: &mut Vec<(u32, EpochMs)>, received_ms: EpochMs) {
+    match runs.last_mut() {
+        Some((count, at_ms)) if *at_ms == received_ms => *count += 1,
+        _ => runs.push((1, received_ms)),
+    }
+}

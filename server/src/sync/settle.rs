@@ -1,0 +1,268 @@
+//! One write: scope, dedupe, lane, needs, judgement, effect, log, outcome.
+
+use super::verdict::Verdict;
+use super::{check, document, policy, record};
+use crate::access::Caller;
+use crate::refusal::Refusal;
+use crate::server::Poke;
+use crate::store::{Decision, LogRow, OutcomeRow, StoredChange};
+use crate::writer::{Session, Undone};
+use serde_bytes::ByteArray;
+use std::collections::{HashMap, HashSet};
+use vereda_core::document::{ChangeId, operations};
+use vereda_core::error::Code;
+use vereda_core::id::{DocumentId, Incarnation, PatientId};
+use vereda_core::protocol::{Outcome, PushItem, advance_chain};
+use vereda_core::record::{Intent, Write};
+
+/// What the items of one message share.
+#[derive(Default)]
+pub(super) struct Batch {
+    /// Lanes in which an item got no outcome: what follows waits.
+    blocked: HashSet<PatientId>,
+    /// An item whose lane is not known got no outcome.
+    all_blocked: bool,
+    /// The last change of each document in this message; none where the item that made it did not go in.
+    last: HashMap<DocumentId, Option<ChangeId>>,
+}
+
+impl Batch {
+    pub(super) fn block(&mut self, patient: Option<PatientId>) {
+        match patient {
+            Some(patient) => {
+                self.blocked.insert(patient);
+            }
+            None => self.all_blocked = true,
+        }
+    }
+
+    fn is_blocked(&self, write: &Write) -> bool {
+        self.all_blocked || lanes(write).any(|lane| self.blocked.contains(&lane))
+    }
+
+    /// What a change builds on when its item does not say.
+    pub(super) fn previous(&self, document: &DocumentId, genesis: ChangeId) -> Result<ChangeId, Verdict> {
+        match self.last.get(document) {
+            None => Ok(genesis),
+            Some(Some(hash)) => Ok(*hash),
+            Some(None) => Err(Verdict::Retry(Code::MissingDependency)),
+        }
+    }
+
+    fn remember(&mut self, changes: &[StoredChange]) {
+        for change in changes {
+            self.last.insert(change.document, Some(*change.hash));
+        }
+    }
+}
+
+/// The aggregates a write belongs to.
+fn lanes(write: &Write) -> impl Iterator<Item = PatientId> {
+    let other = match &write.intent {
+        Intent::Move { to, .. } => Some(*to),
+        _ => None,
+    };
+    std::iter::once(write.patient).chain(other)
+}
+
+/// Settles an item whose write can be read.
+pub(super) fn settle(
+    session: &mut Session<'_>,
+    caller: &Caller,
+    incarnation: &Incarnation,
+    batch: &mut Batch,
+    item: &PushItem,
+    write: &Write,
+) -> Result<Outcome, Refusal> {
+    let hash = item.write.hash();
+    // Scope comes first: not even a stored outcome may reach a device out of it.
+    if !caller.may_use(&write.stream()) {
+        return Ok(leave_out(batch, incarnation, write, Verdict::Park(Code::OutOfScope)));
+    }
+    if let Some(stored) = session.store.outcome(incarnation, write.n)? {
+        return replay(session, caller, batch, incarnation, item, write, &stored);
+    }
+    let verdict = match try_write(session, caller, incarnation, batch, item, write, hash) {
+        Ok((row, outcome)) => {
+            batch.remember(&row);
+            return Ok(outcome);
+        }
+        Err(verdict) => verdict,
+    };
+    if let Verdict::Refused(error) = &verdict {
+        let outcome = OutcomeRow {
+            hash,
+            decision: Decision::Refused {
+                code: error.code.as_str().into(),
+                detail: error.detail.clone(),
+            },
+        };
+        session.store.save_outcome(incarnation, write.n, &outcome)?;
+    }
+    Ok(leave_out(batch, incarnation, write, verdict))
+}
+
+/// Notes that an item did not go in.
+fn leave_out(batch: &mut Batch, incarnation: &Incarnation, write: &Write, verdict: Verdict) -> Outcome {
+    // Changes behind it were made on top of its own, which does not exist here.
+    for document in operations(write, incarnation) {
+        batch.last.insert(document.key.id(), None);
+    }
+    if !matches!(verdict, Verdict::Refused(_)) {
+        batch.blocked.extend(lanes(write));
+    }
+    verdict.outcome()
+}
+
+/// The stored outcome again; another content under the same number has no effect.
+fn replay(
+    session: &mut Session<'_>,
+    caller: &Caller,
+    batch: &mut Batch,
+    incarnation: &Incarnation,
+    item: &PushItem,
+    write: &Write,
+    stored: &OutcomeRow,
+) -> Result<Outcome, Refusal> {
+    if stored.hash != item.write.hash() {
+        let verdict = Verdict::refused(Code::Reused, "the number came before with other bytes");
+        return Ok(leave_out(batch, incarnation, write, verdict));
+    }
+    match &stored.decision {
+        Decision::Refused { code, detail } => {
+            for document in operations(write, incarnation) {
+                batch.last.insert(document.key.id(), None);
+            }
+            Ok(Outcome::Refused {
+                code: code.clone(),
+                detail: detail.clone(),
+            })
+        }
+        Decision::Accepted { seq, received_ms } => {
+            let row = session
+                .store
+                .log(caller.tenant(), &write.stream(), seq - 1, 1)?
+                .pop();
+            let changes = row.map(|row| row.changes).unwrap_or_default();
+            batch.remember(&changes);
+            let as_referenced = changes.len() == item.changes.len()
+                && changes
+                    .iter()
+                    .zip(&item.changes)
+                    .all(|(stored, sent)| check(&stored.hash) == sent.check);
+            Ok(Outcome::Accepted {
+                seq: *seq,
+                received_ms: *received_ms,
+                changes: if as_referenced {
+                    Vec::new()
+                } else {
+                    changes.iter().map(|change| change.hash).collect()
+                },
+            })
+        }
+    }
+}
+
+fn try_write(
+    session: &mut Session<'_>,
+    caller: &Caller,
+    incarnation: &Incarnation,
+    batch: &Batch,
+    item: &PushItem,
+    write: &Write,
+    hash: [u8; 32],
+) -> Result<(Vec<StoredChange>, Outcome), Verdict> {
+    if batch.is_blocked(write) {
+        return Err(Verdict::Retry(Code::WaitingFor));
+    }
+    let done = session.isolated(|session| {
+        check_needs(session, incarnation, write)?;
+        policy::check_write(session, caller, write)?;
+        record::apply(session, caller, incarnation, write)?;
+        let changes = document::apply(session, caller, incarnation, batch, item, write)?;
+        append(session, caller, incarnation, item, write, hash, changes)
+    });
+    done.map_err(|undone| {
+        for document in operations(write, incarnation) {
+            session.documents.evict(caller.tenant(), document.key.id());
+        }
+        match undone {
+            Undone::Failed(verdict) => verdict,
+            Undone::Fault => Verdict::Retry(Code::Internal),
+        }
+    })
+}
+
+/// What it names in `after` must be in, and in for good.
+fn check_needs(session: &mut Session<'_>, incarnation: &Incarnation, write: &Write) -> Result<(), Verdict> {
+    for need in &write.after {
+        match session.store.outcome(incarnation, *need)?.map(|row| row.decision) {
+            Some(Decision::Accepted { .. }) => {}
+            Some(Decision::Refused { .. }) => {
+                return Err(Verdict::refused(Code::NeedsRefused, "a write it names was refused"));
+            }
+            None => return Err(Verdict::Retry(Code::WaitingFor)),
+        }
+    }
+    Ok(())
+}
+
+/// The write's place in the log, with its outcome.
+fn append(
+    session: &mut Session<'_>,
+    caller: &Caller,
+    incarnation: &Incarnation,
+    item: &PushItem,
+    write: &Write,
+    hash: [u8; 32],
+    changes: Vec<StoredChange>,
+) -> Result<(Vec<StoredChange>, Outcome), Verdict> {
+    let stream = write.stream();
+    let head = session.store.head(&stream)?;
+    let hashes: Vec<[u8; 32]> = changes.iter().map(|change| *change.hash).collect();
+    let received_ms = session.now.ms;
+    let row = LogRow {
+        seq: head.seq + 1,
+        chain: advance_chain(&head.chain, incarnation, &hash, &hashes, received_ms),
+        received_ms,
+        incarnation: *incarnation,
+        generation: item.generation,
+        n: write.n,
+        patient: write.patient,
+        write: item.write.bytes().to_vec(),
+        changes,
+    };
+    session.store.append(caller.tenant(), &stream, &row)?;
+    let decision = Decision::Accepted {
+        seq: row.seq,
+        received_ms,
+    };
+    session
+        .store
+        .save_outcome(incarnation, write.n, &OutcomeRow { hash, decision })?;
+    session.pokes.push(Poke {
+        stream,
+        seq: row.seq,
+    });
+    let outcome = Outcome::Accepted {
+        seq: row.seq,
+        received_ms,
+        changes: substituted(item, &hashes),
+    };
+    Ok((row.changes, outcome))
+}
+
+/// The hashes the server holds, where an item referenced others.
+fn substituted(item: &PushItem, hashes: &[[u8; 32]]) -> Vec<ByteArray<32>> {
+    let same = item.changes.len() == hashes.len()
+        && item
+            .changes
+            .iter()
+            .zip(hashes)
+            .all(|(sent, hash)| sent.check == check(hash));
+    if same {
+        Vec::new()
+    } else {
+        hashes.iter().map(|hash| ByteArray::new(*hash)).collect()
+    }
+}

@@ -1,0 +1,111 @@
+//! Tokens: short codes under the token key, so that an idle request stays small and nothing secret is stored.
+//!
+//! * access: device (4 bytes), end in seconds (4), code (16).
+//! * refresh: device (4), number (4), code (16). Each use issues the next number. The number before the last one
+//!   issued stays valid, and is answered with that last one again: an answer that was lost, or a request that came
+//!   twice, logs nobody out. A number higher than the last known was issued before this store was restored.
+//!
+//! The code also covers the device's salt, which a new enrolment renews.
+
+use crate::store::DeviceRow;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use vereda_core::limits::{ACCESS_TOKEN_MS, REFRESH_TOKEN_MS};
+use vereda_core::protocol::{Credential, Tokens};
+use vereda_core::time::EpochMs;
+
+const TOKEN_BYTES: usize = 24;
+
+/// The key under every token.
+#[derive(Clone)]
+pub(crate) struct TokenKey(pub(crate) [u8; 32]);
+
+/// A token taken apart; nothing about it is known to be true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ReadToken {
+    /// The device it names.
+    pub(crate) device: u32,
+    number: u32,
+    code: [u8; 16],
+}
+
+/// What a refresh token is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RefreshWorth {
+    /// The one last issued, or a later one: the next number is due.
+    Next(u32),
+    /// The one before: the last one issued is due again.
+    Again(u32),
+    /// Older, too old, or never issued.
+    Nothing,
+}
+
+impl ReadToken {
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; TOKEN_BYTES] = bytes.try_into().ok()?;
+        Some(Self {
+            device: u32::from_be_bytes(bytes[..4].try_into().ok()?),
+            number: u32::from_be_bytes(bytes[4..8].try_into().ok()?),
+            code: bytes[8..].try_into().ok()?,
+        })
+    }
+}
+
+impl TokenKey {
+    fn code(&self, purpose: &[u8], device: &DeviceRow, number: u32) -> Option<Hmac<Sha256>> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).ok()?;
+        mac.update(purpose);
+        mac.update(&device.short.to_be_bytes());
+        mac.update(device.store.as_bytes());
+        mac.update(&device.salt);
+        mac.update(&number.to_be_bytes());
+        Some(mac)
+    }
+
+    fn issue(&self, purpose: &[u8], device: &DeviceRow, number: u32) -> Credential {
+        let mut token = Vec::with_capacity(TOKEN_BYTES);
+        token.extend_from_slice(&device.short.to_be_bytes());
+        token.extend_from_slice(&number.to_be_bytes());
+        if let Some(mac) = self.code(purpose, device, number) {
+            token.extend_from_slice(&mac.finalize().into_bytes()[..16]);
+        }
+        Credential(token)
+    }
+
+    fn is_ours(&self, purpose: &[u8], device: &DeviceRow, token: &ReadToken) -> bool {
+        token.device == device.short
+            && self
+                .code(purpose, device, token.number)
+                .is_some_and(|mac| mac.verify_truncated_left(&token.code).is_ok())
+    }
+
+    /// Whether an access token was issued to this device, and whether it still holds.
+    pub(crate) fn access(&self, device: &DeviceRow, token: &ReadToken, now_ms: EpochMs) -> (bool, bool) {
+        let ours = self.is_ours(b"access", device, token);
+        (ours, ours && now_ms < i64::from(token.number) * 1000)
+    }
+
+    /// What a refresh token of this device is worth.
+    pub(crate) fn refresh(&self, device: &DeviceRow, token: &ReadToken, now_ms: EpochMs) -> RefreshWorth {
+        let stale = now_ms.saturating_sub(device.refreshed_ms) > REFRESH_TOKEN_MS;
+        if stale || !self.is_ours(b"refresh", device, token) {
+            RefreshWorth::Nothing
+        } else if token.number >= device.refresh {
+            RefreshWorth::Next(token.number.saturating_add(1))
+        } else if token.number + 1 == device.refresh {
+            RefreshWorth::Again(device.refresh)
+        } else {
+            RefreshWorth::Nothing
+        }
+    }
+
+    /// The tokens of a device whose row holds the refresh token's number.
+    pub(crate) fn tokens(&self, device: &DeviceRow, now_ms: EpochMs) -> Tokens {
+        let end_s = u32::try_from(now_ms.saturating_add(ACCESS_TOKEN_MS) / 1000).unwrap_or(0);
+        Tokens {
+            access: self.issue(b"access", device, end_s),
+            refresh: self.issue(b"refresh", device, device.refresh),
+            expires_ms: i64::from(end_s) * 1000,
+        }
+    }
+}
