@@ -1,7 +1,7 @@
 //! FHIR R4 import: from Bundles, single resources and NDJSON to values of `vereda_core::record`.
 //!
 //! [`Import::open`] looks through the files once, [`Import::plans`] gives what is to be done, file by file, and
-//! [`Import::run`] carries it out on an [`ImportTarget`]. A file is held in memory whole only if it is one JSON
+//! [`Import::run`] carries it out on an [`ImportTarget`], usually a [`ClientTarget`]. A file is held in memory whole only if it is one JSON
 //! document; NDJSON is read line by line.
 //!
 //! * **Ids** derive from the resource (`Type/id`, or the `urn:uuid:` of its `fullUrl`): a second import changes
@@ -12,6 +12,7 @@
 //!   repeated by type, or listed as a [`Problem`] with file, index and reason, while the rest goes on.
 #![cfg_attr(not(test), warn(clippy::expect_used))]
 
+mod client;
 mod datatype;
 mod document;
 mod element;
@@ -25,6 +26,7 @@ mod run;
 mod source;
 mod target;
 
+pub use client::ClientTarget;
 pub use identity::Origins;
 pub use import::{Import, PLAN_RESOURCES_MAX, Plans};
 pub use plan::{

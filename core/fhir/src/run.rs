@@ -7,10 +7,12 @@ use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 use vereda_core::error::{Code, Result, SyncError};
 use vereda_core::id::{EntryId, PatientId};
-use vereda_core::limits::{WRITE_CONTENT_BYTES_MAX, WRITE_ENTRIES_MAX};
+use vereda_core::limits::WRITE_ENTRIES_MAX;
 use vereda_core::record::{NewEntry, PatientRecord};
 use vereda_core::redact::Sensitive;
 
+/// Bytes of one write, with [`ENTRY_BYTES`]: the change that carries it stays under what the gate lets in.
+const WRITE_BYTES_MAX: usize = 192 * 1024;
 /// Bytes an entry takes in a write besides its content: id, times, origin.
 const ENTRY_BYTES: usize = 192;
 
@@ -355,9 +357,15 @@ impl Batch {
         self.entries.push((position, entry, known));
     }
 
+    /// One batch is one write, whole or not at all: within the limits, and of one year's chapter.
     fn has_room_for(&self, entry: &NewEntry) -> bool {
+        let year = self
+            .entries
+            .first()
+            .map(|(_, first, _)| first.occurred_at.utc_year());
         self.entries.len() < WRITE_ENTRIES_MAX
-            && self.bytes + ENTRY_BYTES + entry.content_bytes() <= WRITE_CONTENT_BYTES_MAX
+            && self.bytes + ENTRY_BYTES + entry.content_bytes() <= WRITE_BYTES_MAX
+            && year.is_none_or(|year| year == entry.occurred_at.utc_year())
     }
 }
 

@@ -63,7 +63,8 @@ pub trait ImportTarget {
     /// Brings a patient's record to what the source now says.
     fn edit(&mut self, patient: PatientId, record: PatientRecord) -> impl Future<Output = Result<()>> + Send;
 
-    /// Writes entries of one patient: at most 500, in order of (occurred, id), none of them there yet.
+    /// Writes entries of one patient, all of them or none: at most 500, of one UTC year, in order of
+    /// (occurred, id), none of them there yet.
     fn add(&mut self, patient: PatientId, entries: Vec<NewEntry>) -> impl Future<Output = Result<()>> + Send;
 
     /// Writes a chart item and the entry that tells of it.
