@@ -35,7 +35,13 @@ pub(crate) fn streams(member: &MemberRow) -> BTreeSet<Stream> {
     member
         .units
         .iter()
-        .flat_map(|unit| member.role.compartments().iter().map(|c| Stream::new(unit.id, *c)))
+        .flat_map(|unit| {
+            member
+                .role
+                .compartments()
+                .iter()
+                .map(|c| Stream::new(unit.id, *c))
+        })
         .collect()
 }
 
@@ -53,9 +59,11 @@ pub(crate) fn scope(session: &mut Session<'_>, member: &MemberRow) -> Result<Sco
 pub(crate) fn bearer(authorization: Option<&str>) -> Option<Vec<u8>> {
     use base64::Engine;
     let (scheme, token) = authorization?.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then(|| base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(token.trim()).ok())?
+    scheme.eq_ignore_ascii_case("bearer").then(|| {
+        base64::engine::general_purpose::URL_SAFE_NO_PAD
+            .decode(token.trim())
+            .ok()
+    })?
 }
 
 /// Authenticates by the access token, or by the refresh token where that one has ended.
@@ -94,7 +102,9 @@ pub(crate) fn authenticate(
     if member.tenant != device.tenant {
         return Err(refused());
     }
-    session.shared.throttle_caller(device.short, device.user, now_ms)?;
+    session
+        .shared
+        .throttle_caller(device.short, device.user, now_ms)?;
     Ok(Caller {
         streams: streams(&member),
         device,

@@ -20,7 +20,7 @@ use vereda_core::error::Code;
 use vereda_core::id::UserId;
 use vereda_core::limits::BODY_WIRE_BYTES_MAX;
 use vereda_core::protocol::{
-    EnrolAnswer, EnrolRequest, Encoding, PATH_ENROL, PATH_SNAPSHOT, PATH_SYNC, Problem, SnapshotAnswer,
+    Encoding, EnrolAnswer, EnrolRequest, PATH_ENROL, PATH_SNAPSHOT, PATH_SYNC, Problem, SnapshotAnswer,
     SnapshotRequest, SyncAnswer, SyncRequest, decode_body, encode_body,
 };
 use vereda_core::record::{KindRegistry, Stream};
@@ -101,7 +101,11 @@ impl Job for Request {
             }
             Self::Listen(access) => access::authenticate(session, access.as_deref(), None)
                 .map(|caller| Answer::Listen(caller.streams.into_iter().collect())),
-            Self::Probe => session.store.epoch().map(|_| Answer::Probe).map_err(Refusal::from),
+            Self::Probe => session
+                .store
+                .epoch()
+                .map(|_| Answer::Probe)
+                .map_err(Refusal::from),
         }
     }
 }
@@ -263,7 +267,13 @@ fn body<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Refusal> {
         .content_type
         .as_deref()
         .and_then(Encoding::of_media_type)
-        .ok_or_else(|| Refusal::new(415, Code::RequestMalformed, "send application/vereda or application/json"))?;
+        .ok_or_else(|| {
+            Refusal::new(
+                415,
+                Code::RequestMalformed,
+                "send application/vereda or application/json",
+            )
+        })?;
     Ok(decode_body(&request.body, encoding)?)
 }
 

@@ -68,7 +68,11 @@ impl Throttle {
         let refilled = |bucket: &Bucket| {
             // A clock that goes back refills nothing.
             let elapsed_ms = now_ms.saturating_sub(bucket.at_ms).max(0) as u64;
-            full.min(bucket.left.saturating_add(elapsed_ms.saturating_mul(u64::from(per_second))))
+            full.min(
+                bucket
+                    .left
+                    .saturating_add(elapsed_ms.saturating_mul(u64::from(per_second))),
+            )
         };
         if self.buckets.len() >= BUCKETS_MAX {
             self.buckets.retain(|_, bucket| refilled(bucket) < full);

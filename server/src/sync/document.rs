@@ -30,11 +30,7 @@ pub(super) fn open(
     load(session, tenant, key)
 }
 
-fn load(
-    session: &mut Session<'_>,
-    tenant: TenantId,
-    key: &DocumentKey,
-) -> Result<LoadedDocument, Verdict> {
+fn load(session: &mut Session<'_>, tenant: TenantId, key: &DocumentKey) -> Result<LoadedDocument, Verdict> {
     match session.store.document(tenant, key.id())? {
         Some(row) => LoadedDocument::load(row.chunks.iter().map(Vec::as_slice)).map_err(|error| {
             tracing::error!(%error, "a stored document does not open");

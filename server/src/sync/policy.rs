@@ -105,7 +105,10 @@ pub(super) fn check_document(write: &Write, document: &LoadedDocument) -> Result
         Intent::SetChart { item: Some(item), .. }
             if !derives_from_a_source(&item.0) && document.chart_item(item).fields.is_empty() =>
         {
-            Err(Verdict::refused(Code::UnknownEntry, "the chart item is not there"))
+            Err(Verdict::refused(
+                Code::UnknownEntry,
+                "the chart item is not there",
+            ))
         }
         _ => Ok(()),
     }

@@ -144,7 +144,9 @@ impl Puller<'_> {
         } else {
             Vec::new()
         };
-        let reached = rows.last().map_or((start, chain), |row| (row.seq, chain_tag(&row.chain)));
+        let reached = rows
+            .last()
+            .map_or((start, chain), |row| (row.seq, chain_tag(&row.chain)));
         let more = reached.0 < end;
         if rows.is_empty() && !more && known {
             return Ok((None, reached));
@@ -157,7 +159,9 @@ impl Puller<'_> {
             more,
         };
         for row in rows {
-            self.budget = self.budget.saturating_sub(row.write.len() + 64 * row.changes.len() + 16);
+            self.budget = self
+                .budget
+                .saturating_sub(row.write.len() + 64 * row.changes.len() + 16);
             note_received(&mut page.received_ms, row.received_ms);
             self.item(session, row, &mut page.items)?;
         }

@@ -29,7 +29,10 @@ pub(super) fn run(
     let mut outcomes = Vec::with_capacity(items.len());
     for item in items {
         let settled = match item.write.value() {
-            Some(write) => (write.n, settle(session, caller, incarnation, &mut batch, item, write)?),
+            Some(write) => (
+                write.n,
+                settle(session, caller, incarnation, &mut batch, item, write)?,
+            ),
             None => {
                 let sketch: Sketch = decode(item.write.bytes())
                     .map_err(|_| Refusal::malformed("an item of the push is no write"))?;
@@ -48,11 +51,7 @@ pub(super) fn runs(outcomes: Vec<(u64, Outcome)>) -> Vec<OutcomeRun> {
     for (n, outcome) in outcomes {
         match runs.last_mut() {
             Some(run) if run.n + u64::from(run.count) == n && counts_on(run, &outcome) => run.count += 1,
-            _ => runs.push(OutcomeRun {
-                n,
-                count: 1,
-                outcome,
-            }),
+            _ => runs.push(OutcomeRun { n, count: 1, outcome }),
         }
     }
     runs

@@ -77,7 +77,12 @@ pub(super) fn settle(
     let hash = item.write.hash();
     // Scope comes first: not even a stored outcome may reach a device out of it.
     if !caller.may_use(&write.stream()) {
-        return Ok(leave_out(batch, incarnation, write, Verdict::Park(Code::OutOfScope)));
+        return Ok(leave_out(
+            batch,
+            incarnation,
+            write,
+            Verdict::Park(Code::OutOfScope),
+        ));
     }
     if let Some(stored) = session.store.outcome(incarnation, write.n)? {
         return replay(session, caller, batch, incarnation, item, write, &stored);
@@ -199,7 +204,10 @@ fn check_needs(session: &mut Session<'_>, incarnation: &Incarnation, write: &Wri
         match session.store.outcome(incarnation, *need)?.map(|row| row.decision) {
             Some(Decision::Accepted { .. }) => {}
             Some(Decision::Refused { .. }) => {
-                return Err(Verdict::refused(Code::NeedsRefused, "a write it names was refused"));
+                return Err(Verdict::refused(
+                    Code::NeedsRefused,
+                    "a write it names was refused",
+                ));
             }
             None => return Err(Verdict::Retry(Code::WaitingFor)),
         }
@@ -240,10 +248,7 @@ fn append(
     session
         .store
         .save_outcome(incarnation, write.n, &OutcomeRow { hash, decision })?;
-    session.pokes.push(Poke {
-        stream,
-        seq: row.seq,
-    });
+    session.pokes.push(Poke { stream, seq: row.seq });
     let outcome = Outcome::Accepted {
         seq: row.seq,
         received_ms,

@@ -48,7 +48,9 @@ impl SqliteStore {
         let place: [&[u8]; 3] = [b"audit", store.as_bytes(), &k.to_be_bytes()];
         let sealed = self.seal(tenant, NOBODY, &place, record)?;
         self.connection
-            .prepare_cached("insert into audit (store, k, chain, received_ms, sealed) values (?1, ?2, ?3, ?4, ?5)")?
+            .prepare_cached(
+                "insert into audit (store, k, chain, received_ms, sealed) values (?1, ?2, ?3, ?4, ?5)",
+            )?
             .execute(params![store.as_bytes(), signed(k), chain, received_ms, sealed])?;
         Ok(())
     }

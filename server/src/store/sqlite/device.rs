@@ -8,7 +8,8 @@ use vereda_core::id::{StoreId, TenantId, UnitId, UserId};
 use vereda_core::protocol::{Person, Unit};
 use vereda_core::redact::Sensitive;
 
-const DEVICE_COLUMNS: &str = "select short, store, tenant, person, hardware, label, salt, refresh, refreshed_ms,
+const DEVICE_COLUMNS: &str =
+    "select short, store, tenant, person, hardware, label, salt, refresh, refreshed_ms,
      enrolled_ms, revoked_ms from device";
 
 fn device(row: &Row<'_>) -> StoreResult<DeviceRow> {
@@ -150,9 +151,7 @@ impl SqliteStore {
         Ok(Some(MemberRow {
             tenant: id("person", &tenant, TenantId::from_slice)?,
             user,
-            role: role
-                .parse::<Role>()
-                .map_err(|()| StoreError::Damaged("person"))?,
+            role: role.parse::<Role>().map_err(|()| StoreError::Damaged("person"))?,
             units: units
                 .into_iter()
                 .map(|(unit, name)| {

@@ -32,7 +32,8 @@ pub trait Directory {
     /// The user of a name.
     fn user(&mut self, tenant: TenantId, name: &str) -> StoreResult<UserId>;
     /// Adds an enrolment code.
-    fn add_enrolment(&mut self, secret_hash: &[u8; 32], user: UserId, expires_ms: EpochMs) -> StoreResult<()>;
+    fn add_enrolment(&mut self, secret_hash: &[u8; 32], user: UserId, expires_ms: EpochMs)
+    -> StoreResult<()>;
     /// Every device, with its user's name.
     fn devices(&mut self) -> StoreResult<Vec<(DeviceRow, String)>>;
     /// Revokes a device.
@@ -117,9 +118,13 @@ impl Directory for SqliteStore {
     }
 
     fn unit(&mut self, tenant: TenantId, name: &str) -> StoreResult<UnitId> {
-        self.named("select id from unit where tenant = ?1 and name = ?2", tenant, name)?
-            .map(UnitId::from_bytes)
-            .ok_or(StoreError::Rule("there is no such unit"))
+        self.named(
+            "select id from unit where tenant = ?1 and name = ?2",
+            tenant,
+            name,
+        )?
+        .map(UnitId::from_bytes)
+        .ok_or(StoreError::Rule("there is no such unit"))
     }
 
     fn put_user(
@@ -164,12 +169,21 @@ impl Directory for SqliteStore {
     }
 
     fn user(&mut self, tenant: TenantId, name: &str) -> StoreResult<UserId> {
-        self.named("select id from person where tenant = ?1 and name = ?2", tenant, name)?
-            .map(UserId::from_bytes)
-            .ok_or(StoreError::Rule("there is no such user"))
+        self.named(
+            "select id from person where tenant = ?1 and name = ?2",
+            tenant,
+            name,
+        )?
+        .map(UserId::from_bytes)
+        .ok_or(StoreError::Rule("there is no such user"))
     }
 
-    fn add_enrolment(&mut self, secret_hash: &[u8; 32], user: UserId, expires_ms: EpochMs) -> StoreResult<()> {
+    fn add_enrolment(
+        &mut self,
+        secret_hash: &[u8; 32],
+        user: UserId,
+        expires_ms: EpochMs,
+    ) -> StoreResult<()> {
         self.within(|store| {
             store.connection.execute(
                 "insert into enrolment_code (secret_hash, person, expires_ms) values (?1, ?2, ?3)",
@@ -182,11 +196,11 @@ impl Directory for SqliteStore {
     fn devices(&mut self) -> StoreResult<Vec<(DeviceRow, String)>> {
         let mut devices = Vec::new();
         for device in self.read_devices()? {
-            let name = self
-                .connection
-                .query_row("select name from person where id = ?1", [device.user.as_bytes()], |row| {
-                    row.get(0)
-                })?;
+            let name = self.connection.query_row(
+                "select name from person where id = ?1",
+                [device.user.as_bytes()],
+                |row| row.get(0),
+            )?;
             devices.push((device, name));
         }
         Ok(devices)

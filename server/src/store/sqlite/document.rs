@@ -20,7 +20,8 @@ fn key_and_home(row: &Row<'_>) -> StoreResult<(DocumentKey, Stream)> {
         return Err(damaged);
     };
     let patient = id("document", &patient, PatientId::from_slice)?;
-    let key = DocumentKey::from_parts(&kind, patient, compartment, (row.get(3)?, row.get(4)?)).ok_or(damaged)?;
+    let key =
+        DocumentKey::from_parts(&kind, patient, compartment, (row.get(3)?, row.get(4)?)).ok_or(damaged)?;
     let unit = id("document", &unit, UnitId::from_slice)?;
     Ok((key, Stream::new(unit, compartment)))
 }
@@ -99,7 +100,9 @@ impl SqliteStore {
         let document = key.id();
         let count: Option<i64> = self
             .connection
-            .prepare_cached("update document set chunks = chunks + 1 where tenant = ?1 and id = ?2 returning chunks")?
+            .prepare_cached(
+                "update document set chunks = chunks + 1 where tenant = ?1 and id = ?2 returning chunks",
+            )?
             .query_row(params![tenant.as_bytes(), document.as_bytes()], |row| row.get(0))
             .optional()?;
         let count = match count {

@@ -26,9 +26,10 @@ impl SqliteStore {
         let row: Option<(i64, Vec<u8>)> = self
             .connection
             .prepare_cached("select seq, chain from stream_head where unit = ?1 and compartment = ?2")?
-            .query_row(params![stream.unit.as_bytes(), stream.compartment.code()], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
+            .query_row(
+                params![stream.unit.as_bytes(), stream.compartment.code()],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
             .optional()?;
         Ok(match row {
             Some((seq, chain)) => Head {

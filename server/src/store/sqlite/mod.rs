@@ -47,12 +47,7 @@ impl SqliteStore {
     ///
     /// # Errors
     /// `Locked` where the key does not open it, `TooNew` where a newer version wrote it.
-    pub fn open(
-        path: &Path,
-        store_key: &[u8; 32],
-        master_key: &[u8; 32],
-        epoch: u64,
-    ) -> StoreResult<Self> {
+    pub fn open(path: &Path, store_key: &[u8; 32], master_key: &[u8; 32], epoch: u64) -> StoreResult<Self> {
         let mut connection = connect(path, store_key)?;
         migration::migrate(&mut connection, epoch)?;
         Ok(Self {
@@ -229,7 +224,13 @@ impl ServerStore for SqliteStore {
         self.write_log(tenant, stream, item)
     }
 
-    fn log(&mut self, tenant: TenantId, stream: &Stream, after: u64, bytes: usize) -> StoreResult<Vec<LogRow>> {
+    fn log(
+        &mut self,
+        tenant: TenantId,
+        stream: &Stream,
+        after: u64,
+        bytes: usize,
+    ) -> StoreResult<Vec<LogRow>> {
         self.read_log(tenant, stream, after, bytes)
     }
 

@@ -21,7 +21,11 @@ impl SqliteStore {
                  where store = ?1 and incarnation = ?2 and n = ?3",
             )?
             .query_row(
-                params![incarnation.store.as_bytes(), signed(incarnation.number), signed(n)],
+                params![
+                    incarnation.store.as_bytes(),
+                    signed(incarnation.number),
+                    signed(n)
+                ],
                 |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)),
             )
             .optional()?;

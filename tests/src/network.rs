@@ -1,0 +1,90 @@
+//! The network between the devices and the server, with its faults.
+
+use std::collections::VecDeque;
+use vereda_core::engine::HttpRequest;
+use vereda_core::sync::{Reply, TransportError};
+
+/// What happens to one exchange.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fault {
+    /// Nothing.
+    None,
+    /// The request never arrives.
+    Lost,
+    /// The server does it, the answer never arrives.
+    AnswerLost,
+    /// The request arrives twice; the second answer comes back.
+    Doubled,
+    /// The answer is cut after so many bytes.
+    Cut(usize),
+    /// One bit of the answer is another.
+    Rewritten(usize),
+    /// Somebody else answers.
+    Instead(Reply),
+    /// The request arrives now, and its answer comes to the next request.
+    Swapped,
+}
+
+/// The faults to come, first to last; then none.
+#[derive(Debug, Default)]
+pub struct Faults {
+    /// What comes.
+    pub next: VecDeque<Fault>,
+    /// No network at all.
+    pub cut: bool,
+    /// Exchanges so far.
+    pub exchanges: u64,
+    /// Bytes of bodies up and down.
+    pub bytes: (u64, u64),
+    late: Option<Reply>,
+}
+
+impl Faults {
+    /// One exchange through the faults; `server` is called as often as the request arrives.
+    pub(crate) fn exchange(
+        &mut self,
+        request: &HttpRequest,
+        mut server: impl FnMut(&HttpRequest) -> Reply,
+    ) -> Result<Reply, TransportError> {
+        self.exchanges += 1;
+        if self.cut {
+            return Err(TransportError::Unreachable);
+        }
+        self.bytes.0 += request.body.len() as u64;
+        let reply = match self.next.pop_front().unwrap_or(Fault::None) {
+            Fault::None => server(request),
+            Fault::Lost => return Err(TransportError::TimedOut),
+            Fault::AnswerLost => {
+                server(request);
+                return Err(TransportError::TimedOut);
+            }
+            Fault::Doubled => {
+                server(request);
+                server(request)
+            }
+            Fault::Cut(at) => {
+                let mut reply = server(request);
+                reply.body.truncate(at);
+                reply
+            }
+            Fault::Rewritten(at) => {
+                let mut reply = server(request);
+                let at = at % reply.body.len().max(1);
+                if let Some(byte) = reply.body.get_mut(at) {
+                    *byte ^= 1;
+                }
+                reply
+            }
+            Fault::Instead(reply) => reply,
+            Fault::Swapped => {
+                let reply = server(request);
+                match self.late.replace(reply) {
+                    Some(earlier) => earlier,
+                    None => return Err(TransportError::TimedOut),
+                }
+            }
+        };
+        self.bytes.1 += reply.body.len() as u64;
+        Ok(reply)
+    }
+}
