@@ -96,14 +96,13 @@ impl Import {
         let Ok(raw) = found else {
             return;
         };
-        if target_of(&raw.kind) == Target::Skipped {
-            return;
+        if target_of(&raw.kind) != Target::Skipped {
+            let position = Position {
+                file,
+                index: raw.index,
+            };
+            index.note_position(&raw.kind, self.origins.entry(&raw.name), position);
         }
-        let position = Position {
-            file,
-            index: raw.index,
-        };
-        index.note_position(&raw.kind, self.origins.entry(&raw.name), position);
         if Index::reads(&raw.kind)
             && let Ok(element) = serde_json::from_str::<Element>(raw.json)
         {

@@ -1,7 +1,7 @@
 //! The first pass over an import: what resources say of one another across files. It holds names of
 //! professionals, times of encounters and plans, and where each resource stands last; never content.
 
-use crate::datatype::{Reference, full_name, period_start};
+use crate::datatype::{Concept, Reference, full_name, period_start};
 use crate::element::{Element, Fields};
 use crate::fault::Fault;
 use crate::identity::Origins;
@@ -14,6 +14,7 @@ use vereda_core::time::Zoned;
 #[derive(Default, Debug)]
 pub(crate) struct Index {
     names: HashMap<String, String>,
+    roles: HashMap<String, String>,
     times: HashMap<EntryId, Zoned>,
     namings: HashMap<EntryId, Zoned>,
     last: HashMap<EntryId, Position>,
@@ -21,9 +22,13 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    /// The name of a Practitioner or Organization.
+    /// The name of a Practitioner, a PractitionerRole, an Organization or a Medication.
     pub(crate) fn name(&self, resource: &str) -> Option<&str> {
-        self.names.get(resource).map(String::as_str)
+        let person = self
+            .roles
+            .get(resource)
+            .and_then(|practitioner| self.names.get(practitioner));
+        person.or_else(|| self.names.get(resource)).map(String::as_str)
     }
 
     /// When an encounter or plan was.
@@ -57,7 +62,10 @@ impl Index {
 
     /// Whether [`Self::note_content`] has a use for the type.
     pub(crate) fn reads(kind: &str) -> bool {
-        matches!(kind, "Practitioner" | "Organization" | "Encounter" | "CarePlan")
+        matches!(
+            kind,
+            "Practitioner" | "PractitionerRole" | "Organization" | "Medication" | "Encounter" | "CarePlan"
+        )
     }
 
     /// Notes the names and times a resource gives to others. A broken one gives none; it is listed when mapped.
@@ -91,6 +99,21 @@ impl Index {
                         .text("name")?
                         .map(|shown| (name.to_owned(), shown.to_owned())),
                 );
+            }
+            "Medication" => {
+                let code = Concept::of(resource, "code")?;
+                self.names
+                    .extend(code.map(|code| (name.to_owned(), code.display)));
+            }
+            "PractitionerRole" => {
+                if let Some(practitioner) = Reference::of(resource, "practitioner")? {
+                    let shown = practitioner
+                        .display
+                        .map(|shown| (name.to_owned(), shown.to_owned()));
+                    self.names.extend(shown);
+                    let who = practitioner.resource(addresses, "Practitioner");
+                    self.roles.extend(who.map(|who| (name.to_owned(), who)));
+                }
             }
             _ => {
                 let Some(at) = period_start(resource, "period")? else {

@@ -120,3 +120,34 @@ fn a_path_that_is_not_there_is_an_error() {
     assert_eq!(error.code, Code::FileUnreadable);
     assert!(!error.detail.contains("vereda"), "the path may hold a name");
 }
+
+#[tokio::test]
+async fn names_are_found_through_roles_and_medications() {
+    let lines = [
+        patient("p"),
+        json!({
+            "resourceType": "MedicationRequest", "id": "m", "authoredOn": "2026-03-02",
+            "medicationReference": { "reference": "Medication/x" }, "subject": { "reference": "Patient/p" },
+            "requester": { "reference": "PractitionerRole/r" },
+        })
+        .to_string(),
+        json!({ "resourceType": "Medication", "id": "x", "code": { "text": "Losartana 50 mg" } }).to_string(),
+        json!({
+            "resourceType": "PractitionerRole", "id": "r", "practitioner": { "reference": "Practitioner/z" },
+        })
+        .to_string(),
+        json!({ "resourceType": "Practitioner", "id": "z", "name": [{ "text": "Zilda" }] }).to_string(),
+    ];
+    let mut store = MemoryStore::default();
+    let report = store.import(vec![ndjson("all.ndjson", &lines)]).await;
+    assert_eq!(report.problems, []);
+    assert_eq!(
+        report.skipped.len(),
+        2,
+        "what only names others is counted as skipped"
+    );
+    let entry = store.current("MedicationRequest/m");
+    assert_eq!(entry.text.as_str(), "Losartana 50 mg");
+    let performer = entry.origin.as_ref().and_then(|origin| origin.performer.clone());
+    assert_eq!(performer.expect("a performer").as_str(), "Zilda");
+}

@@ -14,9 +14,8 @@ pub(crate) fn medication<'a>(resource: &'a Element, context: &Context<'_>) -> Re
     let mut draft = Draft::new("medication", moment_of(resource, "authoredOn")?);
     let code = match Concept::of(resource, "medicationCodeableConcept")? {
         Some(code) => code,
-        None => {
-            referenced_medication(resource)?.ok_or_else(|| Fault::missing("medicationCodeableConcept"))?
-        }
+        None => referenced_medication(resource, context)?
+            .ok_or_else(|| Fault::missing("medicationCodeableConcept"))?,
     };
     draft.say(code.display.clone());
     draft.body.put_concept("code", Some(&code));
@@ -37,8 +36,9 @@ pub(crate) fn medication<'a>(resource: &'a Element, context: &Context<'_>) -> Re
     Ok(draft)
 }
 
-/// A medication by reference: what the reference shows, else the contained Medication's code.
-fn referenced_medication(resource: &Element) -> Result<Option<Concept>, Fault> {
+/// A medication by reference: the contained Medication's code, else the name of one that is imported along, else
+/// what the reference shows.
+fn referenced_medication(resource: &Element, context: &Context<'_>) -> Result<Option<Concept>, Fault> {
     let Some(reference) = Reference::of(resource, "medicationReference")? else {
         return Ok(None);
     };
@@ -49,7 +49,9 @@ fn referenced_medication(resource: &Element) -> Result<Option<Concept>, Fault> {
             }
         }
     }
-    let display = reference.display.or(reference.to).map(str::to_owned);
+    let display = context
+        .name_of(&reference, "Medication")
+        .or(reference.to.map(str::to_owned));
     Ok(display.map(|display| Concept {
         system: None,
         code: None,
