@@ -21,7 +21,7 @@ use vereda_server::admin::{Administration, open_store};
 use vereda_server::{Role, Server, ServerKeys, ServerNow, ServerOptions};
 
 /// 2026-05-04T13:30:00Z, when every world begins.
-pub const BEGIN_MS: i64 = 1_777_901_400_000;
+pub(crate) const BEGIN_MS: i64 = 1_777_901_400_000;
 
 /// An instant: minutes after the world's beginning.
 pub fn at(minutes: i64) -> Zoned {
@@ -283,7 +283,7 @@ impl World {
     }
 }
 
-fn serve(
+pub(crate) fn serve(
     server: Option<&Server>,
     clock: &TestClock,
     entropy: &mut SeededEntropy,

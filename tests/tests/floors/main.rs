@@ -61,9 +61,7 @@ fn every_file_is_named_after_a_concept() {
 
 #[test]
 fn the_architecture_page_draws_the_floors_that_exist() {
-    let Ok(page) = std::fs::read_to_string(repository().join("ARCHITECTURE.md")) else {
-        return;
-    };
+    let page = std::fs::read_to_string(repository().join("ARCHITECTURE.md")).expect("the page is there");
     let files = core();
     let existing: BTreeSet<&str> = files.iter().filter_map(SourceFile::top_module).collect();
     let existing: Vec<&str> = existing.into_iter().collect();
