@@ -11,11 +11,13 @@
 
 mod access;
 pub mod admin;
+pub mod backup;
 mod cache;
 mod enrol;
 mod entropy;
 mod exchange;
 mod key_file;
+pub mod net;
 mod refusal;
 mod role;
 mod server;
@@ -28,6 +30,7 @@ mod writer;
 
 pub use exchange::{HttpRequest, HttpResponse, ServerNow};
 pub use key_file::{KeyFileError, ServerKeys};
+pub use net::{RunningServer, ServeConfig, ServeError, Transport, serve};
 pub use role::Role;
 pub use server::{Poke, Server, ServerOptions};
 pub use throttle::Limits;

@@ -14,6 +14,7 @@ use crate::writer::{Job, Session, Writer, lock};
 use ed25519_dalek::SigningKey;
 use serde::de::DeserializeOwned;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::broadcast;
 use vereda_core::entropy::Entropy;
 use vereda_core::error::Code;
@@ -114,6 +115,7 @@ impl Job for Request {
 pub struct Server {
     shared: Shared,
     writer: Writer<Request>,
+    has_backup: AtomicBool,
 }
 
 impl std::fmt::Debug for Server {
@@ -135,6 +137,7 @@ impl Server {
                 pokes: broadcast::Sender::new(POKES_KEPT_MAX),
             },
             writer: Writer::new(store),
+            has_backup: AtomicBool::new(false),
         }
     }
 
@@ -189,9 +192,9 @@ impl Server {
         }
     }
 
-    /// Runs something on the store between two groups of requests.
-    pub(crate) fn with_store<T>(&self, work: impl FnOnce(&mut dyn ServerStore) -> T) -> T {
-        self.writer.with_store(work)
+    /// Notes whether the last copy went well; readiness tells.
+    pub(crate) fn note_backup(&self, went_well: bool) {
+        self.has_backup.store(went_well, Ordering::Relaxed);
     }
 
     fn answer(
@@ -203,6 +206,9 @@ impl Server {
         if let Some(address) = request.address {
             lock(&self.shared.throttle).take(Side::Address(address), now.ms)?;
         }
+        if request.method == "GET" && request.path == "/health/live" {
+            return Ok((Encoding::Json.media_type(), b"{\"status\":\"live\"}\n".to_vec()));
+        }
         let parsed = parse(request)?;
         let answer = self.writer.submit(&self.shared, parsed, now, seed)?;
         let encoding = accepted(request);
@@ -211,9 +217,15 @@ impl Server {
             Answer::Enrol(answer) => encode_body(answer, encoding),
             Answer::Snapshot(answer) => encode_body(answer, encoding),
             Answer::Listen(_) => return Err(Refusal::internal("another request's answer")),
-            Answer::Probe => return Ok(("text/plain", b"ok\n".to_vec())),
+            Answer::Probe => return Ok((Encoding::Json.media_type(), self.readiness())),
         };
         Ok((encoding.media_type(), body))
+    }
+
+    fn readiness(&self) -> Vec<u8> {
+        let has_backup = self.has_backup.load(Ordering::Relaxed);
+        let backup = if has_backup { "verified" } else { "no_backup" };
+        format!("{{\"status\":\"ready\",\"backup\":\"{backup}\"}}\n").into_bytes()
     }
 }
 
@@ -227,7 +239,7 @@ fn parse(request: &HttpRequest) -> Result<Request, Refusal> {
     };
     let access = || access::bearer(request.authorization.as_deref());
     match request.path.as_str() {
-        "/health/live" | "/health/ready" => method("GET").map(|()| Request::Probe),
+        "/health/ready" => method("GET").map(|()| Request::Probe),
         PATH_SYNC => {
             method("POST")?;
             body(request).map(|body| Request::Sync(access(), Box::new(body)))

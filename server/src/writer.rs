@@ -138,11 +138,6 @@ impl<J: Job> Writer<J> {
             core.carry_out(shared, group);
         }
     }
-
-    /// Runs something on the store between two groups.
-    pub(crate) fn with_store<T>(&self, work: impl FnOnce(&mut dyn ServerStore) -> T) -> T {
-        work(lock(&self.core).store.as_mut())
-    }
 }
 
 impl Core {

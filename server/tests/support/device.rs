@@ -214,6 +214,17 @@ impl Device {
         unfold(&answer)
     }
 
+    /// Registers a patient and writes notes on them.
+    pub fn push_many(&mut self, clinic: &Clinic, notes: usize) -> PatientId {
+        let register = self.register("Maria");
+        let patient = register.patient;
+        let mut writes = vec![register];
+        writes.extend((0..notes).map(|k| self.note(patient, &format!("nota {k}"))));
+        let outcomes = self.push(clinic, &writes);
+        assert!(codes(&outcomes).iter().all(|code| code == "accepted"));
+        patient
+    }
+
     /// Pulls until nothing is left.
     pub fn pull(&mut self, clinic: &Clinic) {
         loop {

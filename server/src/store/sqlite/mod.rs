@@ -1,6 +1,7 @@
 //! The embedded store: one SQLCipher file (`docs/design/pragmas.md`).
 
 mod audit;
+mod copy;
 mod device;
 mod directory;
 mod document;
@@ -58,17 +59,6 @@ impl SqliteStore {
             depth: 0,
             data_version: 0,
         })
-    }
-
-    /// Copies the whole store into a new file under the same key, while it is in use.
-    ///
-    /// # Errors
-    /// Where the copy cannot be written.
-    pub fn copy_to(&self, path: &Path, store_key: &[u8; 32]) -> StoreResult<()> {
-        let mut copy = keyed(path, store_key)?;
-        let backup = rusqlite::backup::Backup::new(&self.connection, &mut copy)?;
-        backup.run_to_completion(4_096, Duration::ZERO, None)?;
-        Ok(())
     }
 }
 
