@@ -21,8 +21,8 @@ use crate::step::{Changes, Step};
 use crate::store::documents::{self, DocumentHealth};
 use crate::store::{Location, Store, StoreError, StoreKey, meta, outbox};
 use crate::sync::{
-    Asked, PendingAnswer, Reply, Schedule, SliceResult, TransportError, Verdict, apply_slice, build_request,
-    check_answer, classify, recall, retry_after_ms,
+    Asked, PendingAnswer, Reply, Schedule, SliceResult, TransportError, Verdict, Wish, apply_slice,
+    build_request, check_answer, classify, recall, retry_after_ms,
 };
 use crate::time::Now;
 use rusqlite::TransactionBehavior;
@@ -47,6 +47,7 @@ pub struct Engine {
     may_send: bool,
     own_in_full: bool,
     raw: bool,
+    with_refresh: bool,
     ask_again: bool,
     last_poll_boot_ms: Option<u64>,
 }
@@ -112,6 +113,7 @@ impl Engine {
             may_send: true,
             own_in_full: false,
             raw: false,
+            with_refresh: false,
             ask_again: false,
             last_poll_boot_ms: None,
         })
@@ -251,14 +253,26 @@ impl Engine {
             );
             return;
         }
-        if self.schedule.halted || !self.may_send {
+        if self.schedule.halted {
             self.ask_again = false;
-            let code = if self.may_send {
-                Code::Unauthenticated
-            } else {
-                Code::ServerBusy
-            };
-            self.report(SyncReport::NeedsPerson { code }, effects);
+            self.report(
+                SyncReport::NeedsPerson {
+                    code: Code::Unauthenticated,
+                },
+                effects,
+            );
+            return;
+        }
+        if !self.may_send {
+            self.ask_again = false;
+            let code = Some(Code::SyncElsewhere.as_str().to_owned());
+            self.report(
+                SyncReport::AgainLater {
+                    at_boot_ms: now.boot_ms,
+                    code,
+                },
+                effects,
+            );
             return;
         }
         let wanted = self.ask_again || (self.automatic && self.has_reason(&now));
@@ -350,10 +364,13 @@ impl Engine {
     fn ask(&mut self, now: Now, entropy: &mut dyn Entropy, effects: &mut Vec<Effect>) {
         self.ask_again = false;
         self.last_poll_boot_ms = Some(now.boot_ms);
-        let (schedule, own_in_full, raw) = (self.schedule.clone(), self.own_in_full, self.raw);
-        let asked = self.transact(now, entropy, effects, |step| {
-            build_request(step, &schedule, own_in_full, raw)
-        });
+        let schedule = self.schedule.clone();
+        let wish = Wish {
+            own_in_full: self.own_in_full,
+            raw: self.raw,
+            with_refresh: self.with_refresh,
+        };
+        let asked = self.transact(now, entropy, effects, |step| build_request(step, &schedule, wish));
         let (asked, enrolment) = match (asked, self.device.enrolment.clone()) {
             (Ok(asked), Some(enrolment)) => (asked, enrolment),
             (Err(error), _) => {
@@ -475,6 +492,14 @@ impl Engine {
             }
             Verdict::Reject { .. } if pushed > 1 => {
                 self.schedule.split(pushed);
+                self.ask_again = true;
+                return;
+            }
+            // The access token ended although the clock here said otherwise: the refresh credential decides.
+            Verdict::Authenticate {
+                code: "unauthenticated",
+            } if asked.request.refresh.is_none() => {
+                self.with_refresh = true;
                 self.ask_again = true;
                 return;
             }
@@ -633,6 +658,7 @@ impl Engine {
                     });
                     self.own_in_full = false;
                     self.raw = false;
+                    self.with_refresh = false;
                     self.ask_again = more || pending.asked().own_in_full || self.has_due_writes(&now);
                 }
                 Ok(SliceResult::Forked) => {

@@ -90,6 +90,7 @@ codes! {
     NoContact = "no_contact", "The server could not be reached.", "Não foi possível contatar o servidor.";
     NotOurServer = "not_our_server", "The answer did not come from the server (a portal or proxy?). Nothing was marked as sent.", "A resposta não veio do servidor (um portal ou proxy?). Nada foi marcado como enviado.";
     ServerKeyMismatch = "server_key_mismatch", "The server's signature is not the one pinned at enrolment.", "A assinatura do servidor não é a fixada no cadastro.";
+    SyncElsewhere = "sync_elsewhere", "Another window or program is synchronising this store.", "Outra janela ou programa está sincronizando estes dados.";
     ServerBusy = "server_busy", "The server asks to wait.", "O servidor pede para esperar.";
     ServerFailed = "server_failed", "The server failed; it will be tried again.", "O servidor falhou; haverá nova tentativa.";
     ProtocolUnsupported = "protocol_unsupported", "The server and this app do not speak the same version.", "O servidor e este aplicativo não falam a mesma versão.";

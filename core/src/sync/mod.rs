@@ -10,5 +10,5 @@ mod schedule;
 pub use answer::{PendingAnswer, SliceResult, apply_slice, check_answer};
 pub use backoff::{retry_after_ms, retry_delay_ms};
 pub use classify::{Reply, TransportError, Verdict, classify};
-pub use request::{Asked, build_request, recall};
+pub use request::{Asked, Wish, build_request, recall};
 pub use schedule::{Breaker, Schedule, SyncFailure};

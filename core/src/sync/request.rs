@@ -29,13 +29,24 @@ pub struct Asked {
     pub own_in_full: bool,
 }
 
+/// What is special about the next request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Wish {
+    /// Own items come in full: the device does not trust what it has of them.
+    pub own_in_full: bool,
+    /// The changes themselves come: the device computes others.
+    pub raw: bool,
+    /// The refresh credential goes along, whatever the clock says.
+    pub with_refresh: bool,
+}
+
 /// Builds the next request and marks its writes as in flight.
-pub fn build_request(
-    step: &mut Step<'_>,
-    schedule: &Schedule,
-    own_in_full: bool,
-    raw: bool,
-) -> Result<Asked> {
+pub fn build_request(step: &mut Step<'_>, schedule: &Schedule, wish: Wish) -> Result<Asked> {
+    let Wish {
+        own_in_full,
+        raw,
+        with_refresh,
+    } = wish;
     let enrolment = step.device.enrolled()?.clone();
     let tokens = enrolment
         .tokens
@@ -69,7 +80,7 @@ pub fn build_request(
         incarnation: if own_in_full { 0 } else { incarnation },
         epoch: enrolment.epoch,
         scope: enrolment.scope.version,
-        refresh: (!fresh).then(|| tokens.refresh.clone()),
+        refresh: (with_refresh || !fresh).then(|| tokens.refresh.clone()),
         cursors: cursors
             .iter()
             .map(|row| Cursor {
