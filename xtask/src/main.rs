@@ -1,5 +1,6 @@
 //! The project's own tasks. `cargo xtask test` is what the continuous integration runs.
 
+mod bench;
 mod failure;
 mod install;
 mod licences;
@@ -26,6 +27,8 @@ struct Arguments {
 enum Task {
     /// Runs every test there is, installing what it lacks.
     Test,
+    /// Measures every figure, and writes them to a JSON file.
+    Bench(bench::Arguments),
     /// Compiles the core for the browser (wasm32-unknown-unknown).
     Wasm(wasm::Arguments),
     /// Checks every dependency's licence and source against deny.toml, without the network.
@@ -35,6 +38,7 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Test => test::run(),
+        Task::Bench(arguments) => bench::run(&arguments),
         Task::Wasm(arguments) => wasm::run(&arguments),
         Task::Licences => licences::run(),
     };

@@ -1,0 +1,156 @@
+//! Reading at a size, and writing while entries come in.
+
+use crate::clinic::{Clinic, fill};
+use crate::figure::Figure;
+use crate::measure::{percentile, seconds};
+use std::sync::Arc;
+use vereda_core::client::PageRequest;
+use vereda_core::redact::Sensitive;
+use vereda_core::store::entries::EntryFilter;
+use vereda_data::PatientEntry;
+
+/// Pages of 50 and searches in a store of `entries`.
+pub(crate) async fn run(entries: u32) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (clinic, mut code) = Clinic::start(folder.path());
+    let code = code("reader");
+    let store = clinic
+        .device(
+            &folder.path().join("device.db"),
+            &code,
+            "http://localhost",
+            Arc::new(clinic.clone()),
+        )
+        .await;
+    let (patients, _) = fill(&store, 1, entries).await;
+    let (mut pages, mut searches) = (Vec::new(), Vec::new());
+    for number in 0..2_000usize {
+        let patient = patients[number * 7_919 % patients.len()];
+        let view = store.open_patient(patient, "bench").await.expect("a view");
+        let begun = seconds();
+        let page = view
+            .timeline(EntryFilter::default(), PageRequest::default())
+            .await
+            .expect("a page");
+        pages.push((seconds() - begun) * 1e3);
+        let text = &page.rows[number % page.rows.len()].text.0;
+        let words = text
+            .split(' ')
+            .filter(|word| word.chars().count() > 4)
+            .take(2)
+            .collect::<Vec<_>>()
+            .join(" ");
+        let filter = EntryFilter {
+            words: Some(Sensitive(words)),
+            ..EntryFilter::default()
+        };
+        let begun = seconds();
+        let found = view
+            .timeline(filter, PageRequest::default())
+            .await
+            .expect("a search");
+        searches.push((seconds() - begun) * 1e3);
+        assert!(!found.rows.is_empty(), "a word of an entry finds it");
+    }
+    let name = format!("timeline page of 50 at {entries} entries, p99");
+    Figure {
+        name: &name,
+        value: percentile(&mut pages, 0.99),
+        unit: "ms",
+        goal: Some(("<=", 1.0)),
+        floor: None,
+    }
+    .print();
+    let name = format!("timeline page of 50 at {entries} entries, median");
+    Figure {
+        name: &name,
+        value: percentile(&mut pages, 0.5),
+        unit: "ms",
+        goal: None,
+        floor: None,
+    }
+    .print();
+    let name = format!("search of two words at {entries} entries, p99");
+    Figure {
+        name: &name,
+        value: percentile(&mut searches, 0.99),
+        unit: "ms",
+        goal: Some(("<=", 10.0)),
+        floor: None,
+    }
+    .print();
+}
+
+/// Local writes while `entries` come in from a colleague.
+pub(crate) async fn busy(entries: u32) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (clinic, mut code) = Clinic::start(folder.path());
+    let (first, second) = (code("first"), code("second"));
+    let transport = Arc::new(clinic.clone());
+    let writer = clinic
+        .device(
+            &folder.path().join("a.db"),
+            &first,
+            "http://localhost",
+            transport.clone(),
+        )
+        .await;
+    fill(&writer, 1, entries).await;
+    writer.sync_once(600_000).await.expect("a round");
+    let reader = clinic
+        .device(
+            &folder.path().join("b.db"),
+            &second,
+            "http://localhost",
+            transport,
+        )
+        .await;
+    let mut latencies = Vec::new();
+    let (patient, record) = vereda_data::patients(2, 1).next().expect("a patient");
+    reader
+        .patients()
+        .register_as(Some(patient), record)
+        .await
+        .expect("a patient");
+    let client = reader.client().clone();
+    let started = seconds();
+    let mut incoming = tokio::spawn(async move { client.sync_once(600_000).await });
+    let mut notes = vereda_data::entries(2, 10_000, 100);
+    let mut took = None;
+    while took.is_none() {
+        let Some(PatientEntry { entry, .. }) = notes.next() else {
+            break;
+        };
+        let begun = seconds();
+        reader.timeline().add(patient, entry).await.expect("a write");
+        latencies.push((seconds() - begun) * 1e3);
+        // A person writes now and then: the round goes on in between.
+        let pause = tokio::time::sleep(std::time::Duration::from_millis(5));
+        tokio::select! {
+            ended = &mut incoming => { ended.expect("the round ends").expect("a round"); took = Some(seconds() - started); }
+            () = pause => {}
+        }
+    }
+    let name = format!(
+        "local write while {entries} entries come in, p99 of {}",
+        latencies.len()
+    );
+    Figure {
+        name: &name,
+        value: percentile(&mut latencies, 0.99),
+        unit: "ms",
+        goal: Some(("<=", 50.0)),
+        floor: None,
+    }
+    .print();
+    Figure {
+        name: "entries that come in from the log",
+        value: f64::from(entries) / took.unwrap_or(f64::NAN),
+        unit: "entries/s",
+        goal: None,
+        floor: None,
+    }
+    .print();
+    let held = reader.status().await.expect("a status").entries;
+    assert!(held >= u64::from(entries), "everything came in");
+}
