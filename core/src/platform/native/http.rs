@@ -43,6 +43,32 @@ impl HttpTransport {
         clients.insert(authority, client.clone());
         Ok(client)
     }
+
+    /// Opens a stream of server-sent events.
+    pub(super) async fn listen(
+        &self,
+        server: &str,
+        path: &str,
+        authority: Option<[u8; 32]>,
+        access: &crate::protocol::Credential,
+    ) -> Result<reqwest::Response, TransportError> {
+        let client = self.client(authority)?;
+        let bearer = format!("Bearer {}", BASE64_URL_SAFE_NO_PAD.encode(&access.0));
+        let response = client
+            .get(format!("{server}{path}"))
+            .header(AUTHORIZATION, bearer)
+            .header(ACCEPT, "text/event-stream")
+            // The server sends a comment now and then; a silent hour is a dead connection.
+            .timeout(Duration::from_secs(3_600))
+            .send()
+            .await
+            .map_err(failure)?;
+        if response.status().is_success() {
+            Ok(response)
+        } else {
+            Err(TransportError::Unreachable)
+        }
+    }
 }
 
 impl Transport for HttpTransport {

@@ -4,6 +4,7 @@
 mod clock;
 mod entropy;
 mod http;
+mod live;
 mod owner;
 mod sending;
 mod trust;

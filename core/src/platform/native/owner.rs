@@ -1,6 +1,7 @@
 //! The owner: one thread that owns the store and the engine. Foreign code (listeners, the transport, a log sink)
 //! never runs on it.
 
+use super::live;
 use super::sending::SendingRight;
 use super::{HttpTransport, SystemClock, SystemEntropy};
 use crate::client::{Client, Clock, Mailbox, Next, Transport};
@@ -28,6 +29,7 @@ pub struct OpenOptions {
     kinds: KindRegistry,
     automatic: bool,
     transport: Arc<dyn Transport>,
+    http: Option<HttpTransport>,
     clock: Arc<dyn Clock>,
     log: Option<Box<dyn LogSink>>,
 }
@@ -52,12 +54,14 @@ impl OpenOptions {
     }
 
     fn at(location: Location, key: [u8; 32]) -> Self {
+        let http = HttpTransport::default();
         Self {
             location,
             key: StoreKey::new(key),
             kinds: KindRegistry::standard(),
             automatic: false,
-            transport: Arc::new(HttpTransport::default()),
+            transport: Arc::new(http.clone()),
+            http: Some(http),
             clock: Arc::new(SystemClock),
             log: None,
         }
@@ -75,9 +79,10 @@ impl OpenOptions {
         self
     }
 
-    /// Another way to send.
+    /// Another way to send. Pokes are heard over the library's own HTTP only; without them the poll finds the same.
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.transport = transport;
+        self.http = None;
         self
     }
 
@@ -135,6 +140,10 @@ pub fn open(options: OpenOptions) -> Result<OpenStore> {
     let mailbox = Arc::new(Mailbox::default());
     let client = Client::new(mailbox.clone(), options.transport.clone(), options.clock.clone());
     let (opened, was_opened) = mpsc::channel();
+    let listening = options.http.clone().filter(|_| options.automatic);
+    if let Some(http) = listening {
+        runtime.spawn(live::listen(client.clone(), http, mailbox.clone()));
+    }
     let owner = std::thread::Builder::new()
         .name("vereda-store".into())
         .spawn(move || {
