@@ -142,7 +142,7 @@ impl Administration {
 /// # Errors
 /// As [`SqliteStore::open`].
 pub fn open_store(path: &Path, keys: &ServerKeys, entropy: &mut dyn Entropy) -> StoreResult<SqliteStore> {
-    SqliteStore::open(path, &keys.store, &keys.master, entropy.next_u64() >> 11)
+    SqliteStore::open(path, &keys.store, &keys.master, entropy.next_u64() >> 33)
 }
 
 fn random_id(entropy: &mut dyn Entropy) -> uuid::Uuid {

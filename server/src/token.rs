@@ -1,7 +1,7 @@
 //! Tokens: short codes under the token key, so that an idle request stays small and nothing secret is stored.
 //!
-//! * access: device (4 bytes), end in seconds (4), code (16).
-//! * refresh: device (4), number (4), code (16). Each use issues the next number. The number before the last one
+//! * access: device (4 bytes), end in seconds (4), code (12).
+//! * refresh: device (4), number (4), code (12). Each use issues the next number. The number before the last one
 //!   issued stays valid, and is answered with that last one again: an answer that was lost, or a request that came
 //!   twice, logs nobody out. A number higher than the last known was issued before this store was restored.
 //!
@@ -14,7 +14,9 @@ use vereda_core::limits::{ACCESS_TOKEN_MS, REFRESH_TOKEN_MS};
 use vereda_core::protocol::{Credential, Tokens};
 use vereda_core::time::EpochMs;
 
-const TOKEN_BYTES: usize = 24;
+const TOKEN_BYTES: usize = 8 + CODE_BYTES;
+/// A truncated code (RFC 2104 §5): 96 bits, which only this server can check, one guess a request.
+const CODE_BYTES: usize = 12;
 
 /// The key under every token.
 #[derive(Clone)]
@@ -26,7 +28,7 @@ pub(crate) struct ReadToken {
     /// The device it names.
     pub(crate) device: u32,
     number: u32,
-    code: [u8; 16],
+    code: [u8; CODE_BYTES],
 }
 
 /// What a refresh token is worth.
@@ -67,7 +69,7 @@ impl TokenKey {
         token.extend_from_slice(&device.short.to_be_bytes());
         token.extend_from_slice(&number.to_be_bytes());
         if let Some(mac) = self.code(purpose, device, number) {
-            token.extend_from_slice(&mac.finalize().into_bytes()[..16]);
+            token.extend_from_slice(&mac.finalize().into_bytes()[..CODE_BYTES]);
         }
         Credential(token)
     }

@@ -59,9 +59,14 @@ fn read_answer(stream: &mut impl Read) -> (String, Vec<u8>) {
 
 fn sync_request(device: &Device, address: SocketAddr) -> Vec<u8> {
     let body = encode_body(&device.request(vec![]), Encoding::Vereda);
+    // Where the refresh token travels, the access token need not.
+    let authorization = if device.send_refresh {
+        String::new()
+    } else {
+        format!("authorization: {}\r\n", device.authorization().unwrap())
+    };
     let mut bytes = format!(
-        "POST /v1/sync HTTP/1.1\r\nhost: {address}\r\nauthorization: {}\r\ncontent-type: application/vereda\r\ncontent-length: {}\r\n\r\n",
-        device.authorization().unwrap(),
+        "POST /v1/sync HTTP/1.1\r\n{authorization}content-type: application/vereda\r\naccept: */*\r\nhost: {address}\r\ncontent-length: {}\r\n\r\n",
         body.len()
     )
     .into_bytes();

@@ -393,7 +393,11 @@ impl Engine {
             authority: enrolment.authority.map(|authority| *authority),
             method: "POST",
             path: PATH_SYNC,
-            bearer: enrolment.tokens.map(|tokens| tokens.access.clone()),
+            // The refresh token in the body proves as much: an ended access token need not travel.
+            bearer: match asked.request.refresh {
+                Some(_) => None,
+                None => enrolment.tokens.map(|tokens| tokens.access.clone()),
+            },
             content_type: Encoding::Vereda.media_type(),
             body: encode_body(&asked.request, Encoding::Vereda),
         };

@@ -84,8 +84,8 @@ fn is_known(session: &mut Session<'_>, cursor: &Cursor) -> Result<bool, Refusal>
 }
 
 fn another_epoch(session: &mut Session<'_>, epoch: u64) -> Result<u64, Refusal> {
-    // One bit less than 64, so that every language's integers hold it.
-    let mut next = session.entropy.next_u64() >> 11;
+    // 31 bits: it travels in every request and answer.
+    let mut next = session.entropy.next_u64() >> 33;
     if next == epoch {
         next += 1;
     }

@@ -8,7 +8,7 @@ use crate::limits::{BODY_DECODED_BYTES_MAX, REQUEST_TIMEOUT_MS};
 use crate::sync::{Reply, TransportError};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -78,9 +78,9 @@ impl Transport for HttpTransport {
             let client = client?;
             let method =
                 reqwest::Method::from_bytes(request.method.as_bytes()).unwrap_or(reqwest::Method::POST);
+            // No `Accept`: a server answers in the encoding it was asked in.
             let mut headers = HeaderMap::new();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(request.content_type));
-            headers.insert(ACCEPT, HeaderValue::from_static(request.content_type));
             if let Some(bearer) = &request.bearer {
                 let value = format!("Bearer {}", BASE64_URL_SAFE_NO_PAD.encode(&bearer.0));
                 let mut value = HeaderValue::from_str(&value).map_err(|_| TransportError::Unreachable)?;
