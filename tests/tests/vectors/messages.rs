@@ -1,0 +1,342 @@
+//! Every message.
+
+use super::{file, sample};
+use serde_bytes::{ByteArray, ByteBuf};
+use serde_json::Value;
+use vereda_core::document::{LoadedDocument, operations};
+use vereda_core::error::{Code, SyncError};
+use vereda_core::id::{Incarnation, UserId};
+use vereda_core::protocol::{
+    AuditAnchor, AuditBatch, AuditItem, AuditRecord, ChangeReference, Credential, Cursor, EnrolAnswer,
+    EnrolRequest, EnrolmentCode, Frozen, LogItem, Outcome, OutcomeRun, Page, PageItem, Person, Problem,
+    PushItem, Scope, Seen, SignedHeads, SnapshotAnswer, SnapshotDocument, SnapshotRecord, SnapshotRequest,
+    SyncAnswer, SyncRequest, Tokens, Unit, change_check,
+};
+use vereda_core::record::{Compartment, Stream};
+use vereda_core::redact::Sensitive;
+
+fn credential(byte: u8) -> Credential {
+    Credential(vec![byte; 24])
+}
+
+fn tokens() -> Tokens {
+    Tokens {
+        access: credential(0xaa),
+        refresh: credential(0xbb),
+        expires_ms: sample::BEGIN_MS + 600_000,
+    }
+}
+
+fn scope() -> Scope {
+    Scope {
+        version: 2,
+        units: vec![Unit {
+            id: sample::unit(),
+            name: Sensitive("Posto da vila".into()),
+        }],
+        streams: vec![identity(), sample::stream()],
+        people: vec![Person {
+            id: sample::user(),
+            name: Sensitive("Ana".into()),
+        }],
+    }
+}
+
+fn identity() -> Stream {
+    Stream::new(sample::unit(), Compartment::Identity)
+}
+
+fn cursor(seq: u64) -> Cursor {
+    let chain = ByteArray::new(if seq == 0 { [0; 8] } else { [0xc0; 8] });
+    Cursor {
+        stream: sample::stream(),
+        seq,
+        chain,
+    }
+}
+
+fn idle_request() -> SyncRequest {
+    SyncRequest {
+        incarnation: sample::incarnation().number,
+        epoch: 99,
+        scope: 2,
+        cursors: vec![cursor(17)],
+        ..SyncRequest::default()
+    }
+}
+
+fn pushed(n: usize, dependencies: Option<Vec<ByteArray<32>>>, raw: bool) -> PushItem {
+    let (_, write) = sample::writes().swap_remove(n);
+    let incarnation = sample::incarnation();
+    let changes = operations(&write, &incarnation)
+        .into_iter()
+        .map(|compiled| {
+            let mut document = LoadedDocument::new();
+            let made = document
+                .apply(&compiled.operations, &incarnation.actor(0), None)
+                .expect("a change");
+            ChangeReference {
+                check: change_check(&made.hash),
+                dependencies: dependencies.clone(),
+                raw: raw.then(|| ByteBuf::from(made.bytes)),
+            }
+        })
+        .collect();
+    PushItem {
+        write: Frozen::new(write),
+        generation: 0,
+        changes,
+    }
+}
+
+fn opened() -> AuditRecord {
+    AuditRecord::Opened {
+        user: sample::user(),
+        patient: sample::patient(),
+        purpose: "consultation".into(),
+        at_ms: sample::BEGIN_MS,
+        correlation: ByteArray::new([1, 2, 3, 4, 5, 6, 7, 8]),
+    }
+}
+
+/// One record of the audit of each kind.
+pub(crate) fn audit_records() -> Vec<(&'static str, AuditRecord)> {
+    let user: UserId = sample::user();
+    vec![
+        (
+            "audit_wrote",
+            AuditRecord::Wrote {
+                n: 1,
+                hash: ByteArray::new([0x11; 32]),
+            },
+        ),
+        ("audit_opened", opened()),
+        (
+            "audit_listed",
+            AuditRecord::Listed {
+                user,
+                list: "patients".into(),
+                count: 12,
+                words: ByteArray::new([9; 8]),
+                at_ms: sample::BEGIN_MS,
+            },
+        ),
+        (
+            "audit_did",
+            AuditRecord::Did {
+                user,
+                action: "discard".into(),
+                subject: Some(sample::patient().0),
+                reason: Sensitive("typed twice".into()),
+                at_ms: sample::BEGIN_MS,
+            },
+        ),
+    ]
+}
+
+fn full_request() -> SyncRequest {
+    SyncRequest {
+        refresh: Some(credential(0xbb)),
+        push: vec![
+            pushed(0, None, false),
+            pushed(3, None, false),
+            pushed(
+                12,
+                Some(vec![ByteArray::new(LoadedDocument::genesis_hash())]),
+                true,
+            ),
+        ],
+        audit: Some(AuditBatch {
+            first: 1,
+            items: vec![AuditItem::Wrote { n: 1, count: 2 }, AuditItem::Record(opened())],
+            head: ByteArray::new([0x44; 32]),
+        }),
+        raw: true,
+        ..idle_request()
+    }
+}
+
+fn idle_answer() -> SyncAnswer {
+    SyncAnswer {
+        epoch: 99,
+        time_ms: sample::BEGIN_MS,
+        seen: Some(Seen {
+            n: 19,
+            check: 0x0102_0304,
+        }),
+        outcomes: Vec::new(),
+        origins: Vec::new(),
+        pages: Vec::new(),
+        scope: None,
+        tokens: None,
+        audit: None,
+        durable: Vec::new(),
+        signature: ByteArray::new([0x5a; 64]),
+    }
+}
+
+fn outcomes() -> Vec<OutcomeRun> {
+    let run = |n, count, outcome| OutcomeRun { n, count, outcome };
+    let accepted = |seq, changes| Outcome::Accepted {
+        seq,
+        received_ms: sample::BEGIN_MS,
+        changes,
+    };
+    vec![
+        run(1, 3, accepted(18, Vec::new())),
+        run(4, 1, accepted(21, vec![ByteArray::new([0x77; 32])])),
+        run(
+            5,
+            1,
+            Outcome::Refused {
+                code: Code::PolicyRefused.as_str().into(),
+                detail: "the draft is not there".into(),
+            },
+        ),
+        run(
+            6,
+            2,
+            Outcome::Retry {
+                code: Code::WaitingFor.as_str().into(),
+            },
+        ),
+        run(
+            8,
+            1,
+            Outcome::Park {
+                code: Code::OutOfScope.as_str().into(),
+            },
+        ),
+    ]
+}
+
+fn page() -> Page {
+    let PushItem {
+        write,
+        generation,
+        changes,
+    } = pushed(3, None, false);
+    Page {
+        stream: sample::stream(),
+        first: 18,
+        items: vec![
+            PageItem::Own { n: 1, count: 2 },
+            PageItem::Item(Box::new(LogItem {
+                origin: 0,
+                generation,
+                write,
+                changes,
+            })),
+        ],
+        received_ms: vec![(2, sample::BEGIN_MS), (1, sample::BEGIN_MS + 5)],
+        more: true,
+    }
+}
+
+fn full_answer() -> SyncAnswer {
+    let colleague: Incarnation = sample::colleague();
+    SyncAnswer {
+        outcomes: outcomes(),
+        origins: vec![colleague],
+        pages: vec![page()],
+        scope: Some(scope()),
+        tokens: Some(tokens()),
+        audit: Some(AuditAnchor {
+            last: 3,
+            head: ByteArray::new([0x44; 32]),
+        }),
+        durable: vec![(0, 17)],
+        ..idle_answer()
+    }
+}
+
+fn snapshot() -> SnapshotAnswer {
+    let (_, write) = sample::writes().swap_remove(3);
+    let compiled = operations(&write, &sample::incarnation()).swap_remove(0);
+    let mut document = LoadedDocument::new();
+    document
+        .apply(&compiled.operations, &sample::incarnation().actor(0), None)
+        .expect("a change");
+    SnapshotAnswer {
+        epoch: 99,
+        records: vec![SnapshotRecord {
+            patient: sample::patient(),
+            stream: identity(),
+            record: sample::record(),
+            version: 2,
+            as_of: 3,
+        }],
+        documents: vec![SnapshotDocument {
+            id: compiled.key.id(),
+            kind: compiled.key.kind_name().into(),
+            patient: sample::patient(),
+            stream: sample::stream(),
+            chapter: compiled.key.chapter_numbers(),
+            as_of: 17,
+            saved: ByteBuf::from(document.save()),
+        }],
+        left_out: vec![sample::other_patient()],
+    }
+}
+
+/// Every message, small and whole.
+pub(crate) fn vectors() -> Vec<Value> {
+    let code = EnrolmentCode {
+        secret: Credential(vec![0xcc; 16]),
+        signing_key: ByteArray::new([0xd0; 32]),
+        authority: Some(ByteArray::new([0xa0; 32])),
+    };
+    let enrol = EnrolRequest {
+        secret: Credential(vec![0xcc; 16]),
+        incarnation: sample::incarnation(),
+        hardware: ByteArray::new([0xee; 16]),
+        label: Sensitive("tablet 1".into()),
+    };
+    let enrolled = EnrolAnswer {
+        tenant: sample::tenant(),
+        user: sample::user(),
+        scope: scope(),
+        tokens: tokens(),
+        epoch: 99,
+        time_ms: sample::BEGIN_MS,
+        signing_key: ByteArray::new([0xd0; 32]),
+    };
+    let heads = SignedHeads {
+        epoch: 99,
+        time_ms: sample::BEGIN_MS,
+        heads: vec![(17, ByteArray::new([0xc0; 8]))],
+    };
+    let named = SnapshotRequest {
+        patients: vec![sample::patient(), sample::other_patient()],
+    };
+    let mut problem = Problem::new(429, &SyncError::new(Code::ServerBusy, "too many requests"));
+    problem.correlation_id = "00f1e2d3c4b5a697".into();
+    let mut vectors = vec![
+        file::encoded("enrolment_code", "EnrolmentCode", &code),
+        file::encoded(
+            "enrolment_code_public_authority",
+            "EnrolmentCode",
+            &EnrolmentCode {
+                authority: None,
+                ..code
+            },
+        ),
+        file::encoded("enrol_request", "EnrolRequest", &enrol),
+        file::encoded("enrol_answer", "EnrolAnswer", &enrolled),
+        file::encoded("sync_request_idle", "SyncRequest", &idle_request()),
+        file::encoded("sync_request_full", "SyncRequest", &full_request()),
+        file::encoded("sync_answer_idle", "SyncAnswer", &idle_answer()),
+        file::encoded("sync_answer_full", "SyncAnswer", &full_answer()),
+        file::encoded("signed_heads", "SignedHeads", &heads),
+        file::encoded("snapshot_request", "SnapshotRequest", &named),
+        file::encoded("snapshot_answer", "SnapshotAnswer", &snapshot()),
+        file::encoded("problem", "Problem", &problem),
+    ];
+    let records = audit_records();
+    vectors.extend(
+        records
+            .iter()
+            .map(|(name, record)| file::encoded(name, "AuditRecord", record)),
+    );
+    vectors
+}
