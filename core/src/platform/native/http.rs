@@ -8,7 +8,7 @@ use crate::limits::{BODY_DECODED_BYTES_MAX, REQUEST_TIMEOUT_MS};
 use crate::sync::{Reply, TransportError};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
