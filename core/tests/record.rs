@@ -528,3 +528,21 @@ fn an_edit_of_a_draft_changes_something_within_bounds() {
     };
     assert_eq!(code_of(clinical(nothing)), Code::FieldInvalid);
 }
+
+#[test]
+fn the_removal_of_a_drafts_body_survives_the_way() {
+    let edit = |body| DraftEdit {
+        body,
+        ..DraftEdit::default()
+    };
+    for edit in [
+        edit(None),
+        edit(Some(None)),
+        edit(Some(Some(Sensitive("{}".into())))),
+    ] {
+        let bytes = vereda_core::protocol::encode(&edit);
+        assert_eq!(vereda_core::protocol::decode(&bytes), Ok(edit.clone()));
+        let json = serde_json::to_string(&edit).unwrap();
+        assert_eq!(serde_json::from_str::<DraftEdit>(&json).unwrap(), edit);
+    }
+}

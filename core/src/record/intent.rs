@@ -31,6 +31,11 @@ fn sensitive_is_empty(text: &Sensitive<String>) -> bool {
 /// Replaces a draft's whole structured body (canonical JSON), or removes it.
 pub type BodyEdit = Option<Sensitive<String>>;
 
+/// A field that is there and null removes the body; one that is not there leaves it.
+fn a_null_removes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<BodyEdit>, D::Error> {
+    BodyEdit::deserialize(deserializer).map(Some)
+}
+
 /// What changes in a draft.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct DraftEdit {
@@ -38,7 +43,11 @@ pub struct DraftEdit {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub text: Vec<TextEdit>,
     /// A new body.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "a_null_removes",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub body: Option<BodyEdit>,
     /// A new time of occurrence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
