@@ -187,7 +187,7 @@ fn splice(old: &str, new: &str) -> Option<TextEdit> {
         .count();
     let insert: String = new[head..new.len() - tail].iter().collect();
     let delete = (old.len() - tail - head) as u32;
-    (delete > 0 || !insert.is_empty()).then(|| TextEdit {
+    (delete > 0 || !insert.is_empty()).then_some(TextEdit {
         at: head as u32,
         delete,
         insert: Sensitive(insert),

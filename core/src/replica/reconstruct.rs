@@ -5,7 +5,7 @@ use super::apply::project;
 use crate::document::{DocumentKey, LoadedDocument, operations};
 use crate::error::{Code, Result, SyncError};
 use crate::id::{DocumentId, Incarnation};
-use crate::record::{Intent, Write};
+use crate::record::{Intent, Relation, Write};
 use crate::step::Step;
 use crate::store::outbox::{self, EncodingRow, OutboxRow};
 use crate::store::{chart, documents, entries};
@@ -158,13 +158,8 @@ pub fn subjects(write: &Write, incarnation: &Incarnation) -> BTreeSet<Uuid> {
     }
     if let Intent::Add { entries } = &write.intent {
         for entry in entries {
-            match entry.relation {
-                Some(
-                    crate::record::Relation::Amends(related) | crate::record::Relation::Retracts(related),
-                ) => {
-                    found.insert(related.0);
-                }
-                _ => {}
+            if let Some(Relation::Amends(related) | Relation::Retracts(related)) = entry.relation {
+                found.insert(related.0);
             }
         }
     }

@@ -90,8 +90,11 @@ pub fn own_records(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// An own accepted write: its hash and its changes'.
-pub fn own(connection: &Connection, n: u64) -> Result<Option<([u8; 32], Vec<[u8; 32]>)>, StoreError> {
+/// What the running hash needs of a write: its hash and its changes'.
+pub type OwnHashes = ([u8; 32], Vec<[u8; 32]>);
+
+/// An own accepted write's hashes.
+pub fn own(connection: &Connection, n: u64) -> Result<Option<OwnHashes>, StoreError> {
     let mut statement = connection.prepare_cached("SELECT hash, changes FROM own WHERE n = ?1")?;
     let found = statement.query_row([n as i64], |row| {
         let changes: Vec<u8> = row.get(1)?;
