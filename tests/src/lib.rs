@@ -3,6 +3,7 @@
 
 mod in_process;
 mod network;
+mod probe;
 mod world;
 
 pub use in_process::InProcessServer;

@@ -153,9 +153,20 @@ impl World {
     /// Adds a device that nobody enrolled.
     pub fn add_unenrolled_device(&mut self) -> usize {
         let index = self.devices.len();
+        self.open_device(StoreKey::new([index as u8 + 1; 32]))
+    }
+
+    /// Adds a device on a copy of another one's file: a cloned tablet.
+    pub fn add_clone(&mut self, of: usize, copy: &Path) -> usize {
+        std::fs::copy(copy, self.device_path(self.devices.len())).expect("a copy");
+        self.open_device(StoreKey::new([of as u8 + 1; 32]))
+    }
+
+    fn open_device(&mut self, key: StoreKey) -> usize {
+        let index = self.devices.len();
         let options = EngineOptions {
             location: Location::File(self.device_path(index)),
-            key: StoreKey::new([index as u8 + 1; 32]),
+            key,
             kinds: KindRegistry::standard(),
             automatic: false,
         };
@@ -222,6 +233,19 @@ impl World {
         let statuses: Vec<_> = (0..self.devices.len())
             .map(|device| self.run(device, |client| async move { client.status().await }))
             .collect();
+        for device in 0..self.devices.len() {
+            println!(
+                "{:?}\n{:?}",
+                self.outbox(device),
+                self.devices[device]
+                    .log
+                    .iter()
+                    .rev()
+                    .take(20)
+                    .rev()
+                    .collect::<Vec<_>>()
+            );
+        }
         panic!("not converged after 40 rounds: {statuses:?}");
     }
 

@@ -9,11 +9,27 @@ use crate::step::Step;
 use crate::store::drawer::{self, DrawerRow};
 use crate::store::outbox::{self, OutboxRow, WriteState};
 use crate::store::receipts::{self, Receipt};
+use crate::sync::retry_delay_ms;
 use std::collections::BTreeSet;
 
+/// Why a write waits that the server holds in another encoding: its item comes first.
+pub const ENCODING_REPLACED: &str = "encoding_replaced";
+
+/// When a write without an outcome may be tried again, by its own failures.
+fn retry_due_ms(step: &mut Step<'_>, attempts: u32) -> i64 {
+    let delay_ms = retry_delay_ms(attempts.saturating_add(1), 0, step.entropy);
+    i64::try_from(step.now.boot_ms.saturating_add(delay_ms)).unwrap_or(i64::MAX)
+}
+
+/// Whether an earlier write of its lane is still here: then this one is not sent before it.
+fn is_behind_another(step: &Step<'_>, row: &OutboxRow) -> Result<bool> {
+    Ok(outbox::lane(step.transaction, &row.lane)?
+        .first()
+        .is_some_and(|first| first.n < row.n))
+}
+
 /// Applies an outcome. An outcome of a write that is no longer here changes nothing: it came twice.
-/// `retry_due_ms` is when a write without an outcome may be tried again.
-pub fn apply_outcome(step: &mut Step<'_>, n: u64, outcome: &Outcome, retry_due_ms: i64) -> Result<()> {
+pub fn apply_outcome(step: &mut Step<'_>, n: u64, outcome: &Outcome) -> Result<()> {
     let Some(row) = outbox::get(step.transaction, n)? else {
         return Ok(());
     };
@@ -21,13 +37,7 @@ pub fn apply_outcome(step: &mut Step<'_>, n: u64, outcome: &Outcome, retry_due_m
     match outcome {
         Outcome::Accepted { changes, .. } if !changes.is_empty() => {
             // The server holds another encoding: the item itself follows in full and takes the place of ours.
-            outbox::set_retry(
-                step.transaction,
-                n,
-                row.attempts,
-                retry_due_ms,
-                "encoding_replaced",
-            )?;
+            outbox::set_retry(step.transaction, n, row.attempts, 0, ENCODING_REPLACED)?;
             Ok(())
         }
         Outcome::Accepted { seq, received_ms, .. } => accept(step, &row, *seq, *received_ms),
@@ -40,16 +50,16 @@ pub fn apply_outcome(step: &mut Step<'_>, n: u64, outcome: &Outcome, retry_due_m
             if code == Code::EncodingMismatch.as_str() {
                 outbox::set_raw(step.transaction, n)?;
             }
-            // Waiting for another write is no failure of this one.
+            // Waiting for another write is no failure of this one; where that one is in the same lane, it is what
+            // this one is sent after.
             let waits = code == Code::WaitingFor.as_str();
             let attempts = if waits { row.attempts } else { row.attempts + 1 };
-            outbox::set_retry(
-                step.transaction,
-                n,
-                attempts,
-                if waits { 0 } else { retry_due_ms },
-                code,
-            )?;
+            let due_ms = if waits && is_behind_another(step, &row)? {
+                row.due_ms
+            } else {
+                retry_due_ms(step, attempts)
+            };
+            outbox::set_retry(step.transaction, n, attempts, due_ms, code)?;
             Ok(())
         }
         Outcome::Park { code } => Ok(outbox::set_state(
@@ -103,7 +113,12 @@ fn accept(step: &mut Step<'_>, row: &OutboxRow, seq: u64, received_ms: i64) -> R
     if row.incarnation == step.device.incarnation.number {
         step.device.note_accepted(step.transaction, row.n, &row.hash)?;
     }
-    if let Some(replaced) = write.replaces {
+    drop_replaced(step, row)
+}
+
+/// The accepted write takes the place of one in the drawer.
+pub fn drop_replaced(step: &mut Step<'_>, row: &OutboxRow) -> Result<()> {
+    if let Some(replaced) = read(row)?.replaces {
         drawer::remove(step.transaction, &replaced)?;
     }
     Ok(())

@@ -40,7 +40,7 @@ fn register(
                 "the patient's id derives from no source",
             ));
         }
-        None => PatientId::derive(incarnation, write.n, write.recorded_at.utc_ms),
+        None => write.patient_id(incarnation),
     };
     if id != write.patient {
         return Err(Verdict::refused(

@@ -111,6 +111,7 @@ impl Device {
             after: vec![],
             part: 0,
             replaces: None,
+            first_key: None,
             intent,
         }
     }
