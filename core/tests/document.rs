@@ -30,7 +30,6 @@ fn write(n: u64, intent: Intent) -> Write {
         after: vec![],
         part: 0,
         replaces: None,
-        first_key: None,
         intent,
     }
 }
