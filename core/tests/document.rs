@@ -30,6 +30,7 @@ fn write(n: u64, intent: Intent) -> Write {
         after: vec![],
         part: 0,
         replaces: None,
+        first_key: None,
         intent,
     }
 }

@@ -252,6 +252,7 @@ fn identity(intent: Intent) -> Result<(), SyncError> {
         after: vec![],
         part: 0,
         replaces: None,
+        first_key: None,
         intent,
     }
     .validate(&KindRegistry::standard())

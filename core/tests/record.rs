@@ -41,6 +41,7 @@ fn write(compartment: Compartment, intent: Intent) -> Write {
         after: vec![],
         part: 0,
         replaces: None,
+        first_key: None,
         intent,
     }
 }

@@ -21,7 +21,7 @@ use vereda_server::admin::{Administration, open_store};
 use vereda_server::{Role, Server, ServerKeys, ServerNow, ServerOptions};
 
 /// 2026-05-04T13:30:00Z, when every world begins.
-pub const BEGIN_MS: i64 = 1_777_901_400_000;
+pub(crate) const BEGIN_MS: i64 = 1_777_901_400_000;
 
 /// An instant: minutes after the world's beginning.
 pub fn at(minutes: i64) -> Zoned {
@@ -153,9 +153,20 @@ impl World {
     /// Adds a device that nobody enrolled.
     pub fn add_unenrolled_device(&mut self) -> usize {
         let index = self.devices.len();
+        self.open_device(StoreKey::new([index as u8 + 1; 32]))
+    }
+
+    /// Adds a device on a copy of another one's file: a cloned tablet.
+    pub fn add_clone(&mut self, of: usize, copy: &Path) -> usize {
+        std::fs::copy(copy, self.device_path(self.devices.len())).expect("a copy");
+        self.open_device(StoreKey::new([of as u8 + 1; 32]))
+    }
+
+    fn open_device(&mut self, key: StoreKey) -> usize {
+        let index = self.devices.len();
         let options = EngineOptions {
             location: Location::File(self.device_path(index)),
-            key: StoreKey::new([index as u8 + 1; 32]),
+            key,
             kinds: KindRegistry::standard(),
             automatic: false,
         };
@@ -192,26 +203,6 @@ impl World {
         devices[device].run(&mut exchange, work)
     }
 
-    /// What the server answers to a request, past the network and its faults.
-    pub fn ask_server(&mut self, request: &HttpRequest) -> Reply {
-        serve(
-            self.server.as_ref(),
-            &self.server_clock,
-            &mut self.entropy,
-            request,
-        )
-    }
-
-    /// The key of the server's store.
-    pub fn server_key(&self) -> [u8; 32] {
-        self.keys.store
-    }
-
-    /// The server's time.
-    pub fn server_clock_ms(&self) -> i64 {
-        self.server_clock.now().wall_ms
-    }
-
     /// Time passes, for everybody.
     pub fn advance(&mut self, ms: u64) {
         self.server_clock.advance(ms);
@@ -242,6 +233,19 @@ impl World {
         let statuses: Vec<_> = (0..self.devices.len())
             .map(|device| self.run(device, |client| async move { client.status().await }))
             .collect();
+        for device in 0..self.devices.len() {
+            println!(
+                "{:?}\n{:?}",
+                self.outbox(device),
+                self.devices[device]
+                    .log
+                    .iter()
+                    .rev()
+                    .take(20)
+                    .rev()
+                    .collect::<Vec<_>>()
+            );
+        }
         panic!("not converged after 40 rounds: {statuses:?}");
     }
 

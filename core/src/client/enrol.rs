@@ -183,6 +183,7 @@ impl Client {
             Verdict::Retry { code } | Verdict::Authenticate { code } | Verdict::Reject { code } => code,
             Verdict::ScopeLost => Code::NotFound.as_str(),
             Verdict::Split => Code::TooLarge.as_str(),
+            Verdict::Reused => Code::Reused.as_str(),
             Verdict::Update => Code::ProtocolUnsupported.as_str(),
         };
         Err(SyncError::from(Code::parse(code).unwrap_or(Code::ServerFailed)))

@@ -221,9 +221,7 @@ impl Compiler<'_> {
                 fields,
                 entry,
             } => {
-                let item = item.unwrap_or_else(|| {
-                    ChartItemId::derive(self.incarnation, write.n, write.recorded_at.utc_ms)
-                });
+                let item = write.chart_item_id(self.incarnation, *item);
                 let kind = ("kind".to_owned(), Sensitive(kind.0.clone()));
                 for (field, value) in std::iter::once(kind).chain(fields.clone()) {
                     let value = ChartValue {

@@ -91,7 +91,7 @@ impl Engine {
             meta::get(&transaction, "schedule")?.unwrap_or_else(|| Schedule::new(&now));
         if schedule.boot_id != now.boot_id {
             // The deadlines of single writes count in a boot that is over.
-            outbox::cap_due(&transaction, 0)?;
+            outbox::cap_due(&transaction, 1)?;
         }
         schedule.clamp(&now);
         outbox::cap_due(&transaction, schedule_limit(&now))?;
@@ -314,18 +314,27 @@ impl Engine {
     }
 
     fn has_reason(&mut self, now: &Now) -> bool {
-        let due = outbox::next_due_ms(self.store.connection()).ok().flatten();
         let polled = self
             .last_poll_boot_ms
             .is_some_and(|last| now.boot_ms.saturating_sub(last) < POLL_MS);
-        due.is_some_and(|due| due <= Self::due_ms(now)) || !polled
+        !polled || self.has_due_writes(now)
+    }
+
+    /// When the next write becomes due that is not due now.
+    fn next_due(&mut self, now: &Now) -> Option<u64> {
+        let due = outbox::next_due_ms(self.store.connection(), Self::due_ms(now))
+            .ok()
+            .flatten();
+        due.map(|due| u64::try_from(due).unwrap_or(0))
     }
 
     fn next_wake(&mut self, now: &Now) -> u64 {
         let poll = self.last_poll_boot_ms.unwrap_or(now.boot_ms) + POLL_MS;
-        let due = outbox::next_due_ms(self.store.connection()).ok().flatten();
-        let due = due.map_or(poll, |due| u64::try_from(due).unwrap_or(0));
-        due.min(poll).max(self.schedule.due_boot_ms).max(now.boot_ms + 1)
+        self.next_due(now)
+            .unwrap_or(poll)
+            .min(poll)
+            .max(self.schedule.due_boot_ms)
+            .max(now.boot_ms + 1)
     }
 
     fn done_report(&mut self, now: &Now) -> SyncReport {
@@ -334,10 +343,7 @@ impl Engine {
         match (drawer, size.parked, size.writes) {
             (0, 0, 0) => SyncReport::Done,
             (0, 0, _) => SyncReport::AgainLater {
-                at_boot_ms: outbox::next_due_ms(self.store.connection())
-                    .ok()
-                    .flatten()
-                    .map_or(now.boot_ms, |due| u64::try_from(due).unwrap_or(0)),
+                at_boot_ms: self.next_due(now).unwrap_or(now.boot_ms),
                 code: self.failure_code(),
             },
             (0, _, _) => SyncReport::NeedsPerson {
@@ -369,8 +375,18 @@ impl Engine {
             own_in_full: self.own_in_full,
             raw: self.raw,
             with_refresh: self.with_refresh,
+            unmarked: false,
         };
-        let asked = self.transact(now, entropy, effects, |step| build_request(step, &schedule, wish));
+        let mut asked = self.transact(now, entropy, effects, |step| build_request(step, &schedule, wish));
+        if asked.as_ref().is_err_and(|error| error.code == Code::DiskFull) {
+            let unmarked = Wish {
+                unmarked: true,
+                ..wish
+            };
+            asked = self.transact(now, entropy, effects, |step| {
+                build_request(step, &schedule, unmarked)
+            });
+        }
         let (asked, enrolment) = match (asked, self.device.enrolment.clone()) {
             (Ok(asked), Some(enrolment)) => (asked, enrolment),
             (Err(error), _) => {
@@ -424,7 +440,6 @@ impl Engine {
         let Some((_, asked)) = self.in_flight.take() else {
             return;
         };
-        let pushed = asked.pushed.len();
         match classify(&reply) {
             Verdict::Message => self.take_message(
                 now,
@@ -433,6 +448,7 @@ impl Engine {
                 asked,
                 reply.map(|reply| reply.body).unwrap_or_default(),
             ),
+            Verdict::Reused => self.take_another_key(now, entropy, effects, &asked),
             verdict => {
                 let retry_after = match &reply {
                     Ok(Reply {
@@ -450,10 +466,42 @@ impl Engine {
                     Verdict::Split => "too_large",
                     _ => "protocol_unsupported",
                 };
-                self.failed(now, entropy, effects, &asked, &verdict, code, retry_after, pushed);
+                let blamed = may_be_of_its_writes(&reply);
+                self.failed(now, entropy, effects, &asked, &verdict, code, retry_after, blamed);
             }
         }
         self.keep_schedule(effects);
+    }
+
+    /// The one write of the request has another one's number at the server.
+    fn take_another_key(
+        &mut self,
+        now: Now,
+        entropy: &mut dyn Entropy,
+        effects: &mut Vec<Effect>,
+        asked: &Asked,
+    ) {
+        let taken = self.transact(now, entropy, effects, |step| {
+            for n in &asked.pushed {
+                if let Some(row) = outbox::get(step.transaction, *n)? {
+                    crate::outbox::take_another_key(step, &row)?;
+                }
+            }
+            Ok(())
+        });
+        match taken {
+            Ok(()) => {
+                effects.push(Effect::Log(LogEvent::Forked));
+                self.schedule.succeeded(&now, asked.pushed.len());
+                self.ask_again = true;
+            }
+            Err(error) => {
+                self.give_back(now, entropy, effects, asked);
+                let code = error.code.as_str();
+                let verdict = Verdict::Retry { code };
+                self.failed(now, entropy, effects, asked, &verdict, code, 0, false);
+            }
+        }
     }
 
     #[expect(clippy::too_many_arguments, reason = "one failure, told once")]
@@ -466,8 +514,9 @@ impl Engine {
         verdict: &Verdict,
         code: &str,
         retry_after: u64,
-        pushed: usize,
+        blamed: bool,
     ) {
+        let pushed = asked.pushed.len();
         effects.push(Effect::Log(LogEvent::RequestFailed {
             code: code.to_owned(),
             failures: self.schedule.failures + 1,
@@ -515,8 +564,9 @@ impl Engine {
             }
             _ => {}
         }
-        self.schedule.failed(&now, code, retry_after, pushed, entropy);
-        if pushed == 1 && self.schedule.batch_failures >= 3 {
+        let suspects = if blamed { pushed } else { 0 };
+        self.schedule.failed(&now, code, retry_after, suspects, entropy);
+        if suspects == 1 {
             self.hold_back(now, entropy, effects, asked.pushed[0], code);
         }
         let report = match verdict {
@@ -534,7 +584,7 @@ impl Engine {
         self.report(report, effects);
     }
 
-    /// A write that fails alone travels on its own deadline from now on, and blocks no other lane.
+    /// A write that failed alone so often travels alone, on its own deadline, and blocks no other lane.
     fn hold_back(
         &mut self,
         now: Now,
@@ -543,23 +593,27 @@ impl Engine {
         n: u64,
         code: &str,
     ) {
-        self.schedule.batch_failures = 0;
-        self.schedule.failures = 0;
-        self.schedule.wake(&now);
+        let failed_often = self.schedule.batch_failures >= outbox::ALONE_ATTEMPTS;
         let code = code.to_owned();
         let held = self.transact(now, entropy, effects, |step| {
             let Some(row) = outbox::get(step.transaction, n)? else {
-                return Ok(());
+                return Ok(false);
             };
-            let attempts = row.attempts + 1;
-            let delay =
-                crate::sync::retry_delay_ms(attempts + 4, crate::limits::RETRY_DELAY_MS_BASE, step.entropy);
-            let due = Self::due_ms(&step.now).saturating_add(delay as i64);
+            if row.attempts < outbox::ALONE_ATTEMPTS && !failed_often {
+                return Ok(false);
+            }
+            let attempts = row.attempts.max(outbox::ALONE_ATTEMPTS - 1) + 1;
+            let delay_ms =
+                crate::sync::retry_delay_ms(attempts + 1, crate::limits::RETRY_DELAY_MS_BASE, step.entropy);
+            let due = Self::due_ms(&step.now).saturating_add(delay_ms as i64);
             step.changes.queue = true;
-            Ok(outbox::set_retry(step.transaction, n, attempts, due, &code)?)
+            outbox::set_retry(step.transaction, n, attempts, due, &code)?;
+            Ok(true)
         });
-        if let Err(error) = held {
-            effects.push(Effect::Log(LogEvent::Failed(error.code)));
+        match held {
+            Ok(true) => self.schedule.batch_failures = 0,
+            Ok(false) => {}
+            Err(error) => effects.push(Effect::Log(LogEvent::Failed(error.code))),
         }
     }
 
@@ -585,8 +639,10 @@ impl Engine {
         let bytes = body.len();
         let answer: Result<SyncAnswer> = decode_body(&body, Encoding::Vereda)
             .map_err(|_| SyncError::new(Code::NotOurServer, "the body is not an answer"));
+        let mut copied = false;
         let checked = answer.and_then(|answer| {
             self.transact(now, entropy, effects, |step| {
+                copied = crate::sync::is_copy(step, &asked, &answer)?;
                 check_answer(step, asked.clone(), answer)
             })
         });
@@ -596,11 +652,14 @@ impl Engine {
                     items: pending.total,
                     bytes,
                 }));
-                self.schedule.succeeded(&now, pending.pushed());
                 self.pending = Some(pending);
             }
             Err(error) => {
                 self.give_back(now, entropy, effects, &asked);
+                if copied && self.begin_incarnation(now, entropy, effects) {
+                    self.ask_again = true;
+                    return;
+                }
                 // An own item that is not as the server has it (a lost answer, then another encoding): pull it whole.
                 let first_time = !self.own_in_full;
                 self.own_in_full = first_time;
@@ -610,22 +669,25 @@ impl Engine {
                 {
                     self.ask_again = self.schedule.failures == 0;
                 }
-                let pushed = asked.pushed.len();
-                let verdict = Verdict::Retry {
-                    code: "not_our_server",
-                };
                 if !self.ask_again {
-                    self.failed(
-                        now,
-                        entropy,
-                        effects,
-                        &asked,
-                        &verdict,
-                        error.code.as_str(),
-                        0,
-                        pushed,
-                    );
+                    let code = error.code.as_str();
+                    let verdict = Verdict::Retry { code };
+                    self.failed(now, entropy, effects, &asked, &verdict, code, 0, false);
                 }
+            }
+        }
+    }
+
+    /// This file is a copy of one that went on elsewhere: before anything else it takes a name of its own.
+    fn begin_incarnation(&mut self, now: Now, entropy: &mut dyn Entropy, effects: &mut Vec<Effect>) -> bool {
+        match self.transact(now, entropy, effects, crate::outbox::fork) {
+            Ok(()) => {
+                effects.push(Effect::Log(LogEvent::Forked));
+                true
+            }
+            Err(error) => {
+                effects.push(Effect::Log(LogEvent::Failed(error.code)));
+                false
             }
         }
     }
@@ -634,12 +696,9 @@ impl Engine {
     pub fn continue_pending(&mut self, now: Now, entropy: &mut dyn Entropy) -> Vec<Effect> {
         let mut effects = Vec::new();
         if let Some(mut pending) = self.pending.take() {
-            let failures = self.schedule.failures + 1;
-            let delay = crate::sync::retry_delay_ms(failures + 1, 0, entropy);
-            let retry_due_ms = Self::due_ms(&now).saturating_add(delay as i64);
             let mut asked_raw = false;
             let applied = self.transact(now, entropy, &mut effects, |step| {
-                match apply_slice(step, &mut pending, retry_due_ms)? {
+                match apply_slice(step, &mut pending)? {
                     SliceResult::NeedRaw => {
                         asked_raw = true;
                         Err(SyncError::from(Code::EncodingMismatch))
@@ -663,6 +722,7 @@ impl Engine {
                     self.own_in_full = false;
                     self.raw = false;
                     self.with_refresh = false;
+                    self.schedule.succeeded(&now, pending.pushed());
                     self.ask_again = more || pending.asked().own_in_full || self.has_due_writes(&now);
                 }
                 Ok(SliceResult::Forked) => {
@@ -690,11 +750,7 @@ impl Engine {
     }
 
     fn has_due_writes(&mut self, now: &Now) -> bool {
-        let Ok(Some(incarnation)) = outbox::first_incarnation(self.store.connection()) else {
-            return false;
-        };
-        outbox::due(self.store.connection(), incarnation, Self::due_ms(now), 1)
-            .is_ok_and(|rows| !rows.is_empty())
+        outbox::due(self.store.connection(), Self::due_ms(now), 1).is_ok_and(|rows| !rows.is_empty())
     }
 
     fn keep_schedule(&mut self, effects: &mut Vec<Effect>) {
@@ -706,6 +762,14 @@ impl Engine {
     /// The state of synchronising, for a screen.
     pub fn status(&mut self, now: &Now) -> Status {
         status::read(self, now)
+    }
+}
+
+/// Whether a failure may come from what the request carried: it arrived and was not answered as it should.
+fn may_be_of_its_writes(reply: &Result<Reply, TransportError>) -> bool {
+    match reply {
+        Ok(reply) => matches!(reply.status, 413 | 500..=502 | 504..=510),
+        Err(error) => matches!(error, TransportError::TimedOut | TransportError::Cut),
     }
 }
 

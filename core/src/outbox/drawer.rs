@@ -1,10 +1,11 @@
 //! The drawer: what the server refused. Read it, edit and send it again, export it, or discard it with a reason.
 //! It never expires.
 
-use super::{NewWrite, Saved, submit};
+use super::submit::submit_as;
+use super::{NewWrite, Saved};
 use crate::audit;
 use crate::error::{Code, Result, SyncError};
-use crate::id::{PatientId, WriteId};
+use crate::id::{Incarnation, PatientId, WriteId};
 use crate::record::{Intent, Write};
 use crate::redact::Sensitive;
 use crate::step::Step;
@@ -77,23 +78,23 @@ pub fn resend(
         ));
     }
     let mut write = Write::from_bytes(&row.bytes).ok_or(SyncError::from(Code::StoreDamaged))?;
+    let written_in = Incarnation {
+        number: row.incarnation,
+        ..step.device.incarnation
+    };
+    let first_key = write.first_key(&written_in);
     edit(&mut write.intent, text, body)?;
-    let saved = submit(
+    let saved = submit_as(
         step,
         NewWrite {
             unit: Some(write.unit),
             compartment: write.compartment,
-            // A refused registration keeps its patient's id, so that its notes still find it.
             patient: Some(write.patient),
             replaces: Some(*id),
-            intent: match write.intent {
-                Intent::Register { record, .. } => Intent::Register {
-                    record,
-                    patient: Some(write.patient),
-                },
-                intent => intent,
-            },
+            intent: write.intent,
         },
+        // A refused registration keeps its patient's id, so that its notes still find it.
+        Some(first_key),
     )?;
     drawer::set_resent(step.transaction, id, &saved.write)?;
     Ok(saved)

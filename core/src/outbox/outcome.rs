@@ -9,11 +9,27 @@ use crate::step::Step;
 use crate::store::drawer::{self, DrawerRow};
 use crate::store::outbox::{self, OutboxRow, WriteState};
 use crate::store::receipts::{self, Receipt};
+use crate::sync::retry_delay_ms;
 use std::collections::BTreeSet;
 
+/// Why a write waits that the server holds in another encoding: its item comes first.
+pub const ENCODING_REPLACED: &str = "encoding_replaced";
+
+/// When a write without an outcome may be tried again, by its own failures.
+fn retry_due_ms(step: &mut Step<'_>, attempts: u32) -> i64 {
+    let delay_ms = retry_delay_ms(attempts.saturating_add(1), 0, step.entropy);
+    i64::try_from(step.now.boot_ms.saturating_add(delay_ms)).unwrap_or(i64::MAX)
+}
+
+/// Whether an earlier write of its lane is still here: then this one is not sent before it.
+fn is_behind_another(step: &Step<'_>, row: &OutboxRow) -> Result<bool> {
+    Ok(outbox::lane(step.transaction, &row.lane)?
+        .first()
+        .is_some_and(|first| first.n < row.n))
+}
+
 /// Applies an outcome. An outcome of a write that is no longer here changes nothing: it came twice.
-/// `retry_due_ms` is when a write without an outcome may be tried again.
-pub fn apply_outcome(step: &mut Step<'_>, n: u64, outcome: &Outcome, retry_due_ms: i64) -> Result<()> {
+pub fn apply_outcome(step: &mut Step<'_>, n: u64, outcome: &Outcome) -> Result<()> {
     let Some(row) = outbox::get(step.transaction, n)? else {
         return Ok(());
     };
@@ -21,13 +37,7 @@ pub fn apply_outcome(step: &mut Step<'_>, n: u64, outcome: &Outcome, retry_due_m
     match outcome {
         Outcome::Accepted { changes, .. } if !changes.is_empty() => {
             // The server holds another encoding: the item itself follows in full and takes the place of ours.
-            outbox::set_retry(
-                step.transaction,
-                n,
-                row.attempts,
-                retry_due_ms,
-                "encoding_replaced",
-            )?;
+            outbox::set_retry(step.transaction, n, row.attempts, 0, ENCODING_REPLACED)?;
             Ok(())
         }
         Outcome::Accepted { seq, received_ms, .. } => accept(step, &row, *seq, *received_ms),
@@ -40,16 +50,16 @@ pub fn apply_outcome(step: &mut Step<'_>, n: u64, outcome: &Outcome, retry_due_m
             if code == Code::EncodingMismatch.as_str() {
                 outbox::set_raw(step.transaction, n)?;
             }
-            // Waiting for another write is no failure of this one.
+            // Waiting for another write is no failure of this one; where that one is in the same lane, it is what
+            // this one is sent after.
             let waits = code == Code::WaitingFor.as_str();
             let attempts = if waits { row.attempts } else { row.attempts + 1 };
-            outbox::set_retry(
-                step.transaction,
-                n,
-                attempts,
-                if waits { 0 } else { retry_due_ms },
-                code,
-            )?;
+            let due_ms = if waits && is_behind_another(step, &row)? {
+                row.due_ms
+            } else {
+                retry_due_ms(step, attempts)
+            };
+            outbox::set_retry(step.transaction, n, attempts, due_ms, code)?;
             Ok(())
         }
         Outcome::Park { code } => Ok(outbox::set_state(
@@ -103,41 +113,23 @@ fn accept(step: &mut Step<'_>, row: &OutboxRow, seq: u64, received_ms: i64) -> R
     if row.incarnation == step.device.incarnation.number {
         step.device.note_accepted(step.transaction, row.n, &row.hash)?;
     }
-    if let Some(replaced) = write.replaces {
+    drop_replaced(step, row)
+}
+
+/// The accepted write takes the place of one in the drawer.
+pub fn drop_replaced(step: &mut Step<'_>, row: &OutboxRow) -> Result<()> {
+    if let Some(replaced) = read(row)?.replaces {
         drawer::remove(step.transaction, &replaced)?;
     }
     Ok(())
 }
 
-/// The log brought a pending write in full: its own encoding goes, `apply` applies the item, and what waits behind
-/// it is encoded anew on top.
-pub fn take_over(
-    step: &mut Step<'_>,
-    row: &OutboxRow,
-    apply: impl FnOnce(&mut Step<'_>) -> Result<()>,
-) -> Result<()> {
-    step.device.note_accepted(step.transaction, row.n, &row.hash)?;
-    if let Some(replaced) = read(row)?.replaces {
-        drawer::remove(step.transaction, &replaced)?;
-    }
-    put_in_place(step, row, apply)
-}
-
-/// Takes a pending write out of the queue, and `apply` puts the same content in its place, before what waits behind
-/// it is encoded anew.
-pub(super) fn put_in_place(
-    step: &mut Step<'_>,
-    row: &OutboxRow,
-    apply: impl FnOnce(&mut Step<'_>) -> Result<()>,
-) -> Result<()> {
+/// Takes a pending write out of the queue because the log brought it in full: its own encoding goes, the caller
+/// applies the item.
+pub fn drop_pending(step: &mut Step<'_>, row: &OutboxRow) -> Result<()> {
     let documents = documents_of(step, row)?;
     leave(step, row)?;
-    step.changes.queue = true;
-    if documents.is_empty() {
-        apply(step)?;
-    } else {
-        rebuild(step, documents, row.id, apply)?;
-    }
+    rebuild(step, documents, row.id)?;
     replica::refresh_record(step, &row.lane)
 }
 
@@ -148,22 +140,21 @@ fn documents_of(step: &Step<'_>, row: &OutboxRow) -> Result<BTreeSet<DocumentId>
         .collect())
 }
 
-fn rebuild(
-    step: &mut Step<'_>,
-    documents: BTreeSet<DocumentId>,
-    case: WriteId,
-    meanwhile: impl FnOnce(&mut Step<'_>) -> Result<()>,
-) -> Result<()> {
-    let mut orphans = rebuild_documents(step, &documents, meanwhile)?;
+fn rebuild(step: &mut Step<'_>, documents: BTreeSet<DocumentId>, case: WriteId) -> Result<()> {
+    if documents.is_empty() {
+        return Ok(());
+    }
     // A write that can no longer be encoded built on what went: it belongs to its case. Taking it out may show
     // another one; each round takes at least one out, so this ends.
-    while !orphans.is_empty() {
+    loop {
+        let orphans = rebuild_documents(step, &documents)?;
+        if orphans.is_empty() {
+            return Ok(());
+        }
         for orphan in &orphans {
             into_drawer(step, orphan, case, Code::NeedsRefused.as_str(), "")?;
         }
-        orphans = rebuild_documents(step, &documents, |_| Ok(()))?;
     }
-    Ok(())
 }
 
 /// The server said no. The effect is undone, and what touches the same goes into the drawer as one case.
@@ -176,9 +167,7 @@ pub fn refuse(step: &mut Step<'_>, row: &OutboxRow, code: &str, detail: &str) ->
         into_drawer(step, &dependent, row.id, Code::NeedsRefused.as_str(), "")?;
     }
     into_drawer(step, row, row.id, code, detail)?;
-    if !documents.is_empty() {
-        rebuild(step, documents, row.id, |_| Ok(()))?;
-    }
+    rebuild(step, documents, row.id)?;
     for lane in lanes {
         replica::refresh_record(step, &lane)?;
     }

@@ -5,7 +5,7 @@ use crate::error::{Code, Result, SyncError};
 use crate::id::{EntryId, Incarnation, PatientId, UnitId, WriteId};
 use crate::limits::{CHAPTER_PART_BYTES, CHAPTER_PART_ENTRIES, OUTBOX_BYTES_MAX, OUTBOX_WRITES_MAX};
 use crate::protocol::AuditRecord;
-use crate::record::{Compartment, Intent, Write};
+use crate::record::{Compartment, FirstKey, Intent, Write};
 use crate::replica;
 use crate::step::Step;
 use crate::store::outbox::{self, OutboxRow, WriteState};
@@ -16,7 +16,7 @@ use serde_bytes::ByteArray;
 /// What a person asks to be written.
 #[derive(Clone, PartialEq, Debug)]
 pub struct NewWrite {
-    /// The unit they work in; when none is named the patient's, and a new patient's is the first in scope.
+    /// The unit they work in; the first in scope when none is named.
     pub unit: Option<UnitId>,
     /// Who may read it.
     pub compartment: Compartment,
@@ -48,15 +48,16 @@ pub struct Saved {
 /// # Errors
 /// What `Write::validate` refuses; `unknown_patient`; `outbox_full`; `out_of_scope`; `not_enrolled`. Nothing is saved.
 pub fn submit(step: &mut Step<'_>, new: NewWrite) -> Result<Saved> {
+    submit_as(step, new, None)
+}
+
+/// The same for a write that was saved before: its ids stay those people saw.
+pub(super) fn submit_as(step: &mut Step<'_>, new: NewWrite, first_key: Option<FirstKey>) -> Result<Saved> {
     let enrolment = step.device.enrolled()?;
     let user = enrolment.user;
-    let unit = match (new.unit, new.patient) {
-        (Some(unit), _) => unit,
-        (None, Some(patient)) => match patients::get(step.transaction, &patient)? {
-            Some(row) => row.unit,
-            None => step.device.default_unit()?,
-        },
-        (None, None) => step.device.default_unit()?,
+    let unit = match new.unit {
+        Some(unit) => unit,
+        None => step.device.default_unit()?,
     };
     let stream = crate::record::Stream::new(unit, new.compartment);
     if !enrolment.scope.streams.contains(&stream) {
@@ -92,6 +93,7 @@ pub fn submit(step: &mut Step<'_>, new: NewWrite) -> Result<Saved> {
         after: needs(step, &new.intent, &patient)?,
         part: part(step, &new.intent, &patient, new.compartment)?,
         replaces: new.replaces,
+        first_key,
         intent: new.intent,
     };
     write.validate(step.kinds)?;
@@ -153,9 +155,7 @@ fn saved(write: &Write, incarnation: &Incarnation, row: &OutboxRow) -> Saved {
         _ => None,
     };
     let chart_item = match &write.intent {
-        Intent::SetChart { item, .. } => Some(item.unwrap_or_else(|| {
-            crate::id::ChartItemId::derive(incarnation, write.n, write.recorded_at.utc_ms)
-        })),
+        Intent::SetChart { item, .. } => Some(write.chart_item_id(incarnation, *item)),
         _ => None,
     };
     Saved {

@@ -83,7 +83,7 @@ pub enum Intent {
     },
     /// A new draft, readable and writable by the unit.
     OpenDraft {
-        /// Set only for a write that took another key (`outbox::fork`); otherwise it derives from the write.
+        /// Set only where the id derives from a source; otherwise it derives from the write.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         draft: Option<EntryId>,
         /// Its kind.

@@ -26,4 +26,4 @@ pub use kind::{Kind, KindDefinition, KindRegistry};
 pub use partial_date::PartialDate;
 pub use patient::{Contact, FieldChange, PatientField, PatientRecord, PatientValue};
 pub use stream::{Compartment, Stream};
-pub use write::{Class, Write, WriteHash};
+pub use write::{Class, FirstKey, Write, WriteHash};

@@ -1,7 +1,7 @@
 //! A write: an intent with who, when and for whom. Its canonical bytes are frozen when it is saved.
 
 use super::{Compartment, Intent, Stream};
-use crate::id::{EntryId, Incarnation, PatientId, UnitId, UserId, WriteId};
+use crate::id::{ChartItemId, EntryId, Incarnation, PatientId, UnitId, UserId, WriteId};
 use crate::time::{Hlc, Zoned};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -19,6 +19,18 @@ pub enum Class {
     Booking,
     /// Entries, drafts, chart.
     Note,
+}
+
+/// The key under which a write was first saved. What a person saw derives from it, also when the write goes on
+/// under another key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct FirstKey {
+    /// The number of the incarnation, of the same store.
+    pub incarnation: u64,
+    /// The number of the write.
+    pub n: u64,
+    /// When it was recorded, milliseconds since 1970.
+    pub recorded_ms: i64,
 }
 
 /// One write of one device.
@@ -51,6 +63,9 @@ pub struct Write {
     /// Of a write edited and sent again from the drawer: the one it takes the place of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<WriteId>,
+    /// Of a write that took another key, or was sent again: the key its ids derive from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_key: Option<FirstKey>,
     /// What was asked.
     pub intent: Intent,
 }
@@ -85,9 +100,43 @@ impl Write {
         }
     }
 
+    /// The key its ids derive from.
+    pub fn first_key(&self, incarnation: &Incarnation) -> FirstKey {
+        self.first_key.unwrap_or(FirstKey {
+            incarnation: incarnation.number,
+            n: self.n,
+            recorded_ms: self.recorded_at.utc_ms,
+        })
+    }
+
+    fn seed(&self, incarnation: &Incarnation) -> (Incarnation, FirstKey) {
+        let first = self.first_key(incarnation);
+        let number = first.incarnation;
+        (
+            Incarnation {
+                number,
+                ..*incarnation
+            },
+            first,
+        )
+    }
+
     /// The id of its `index`-th entry.
     pub fn entry_id(&self, incarnation: &Incarnation, index: usize, named: Option<EntryId>) -> EntryId {
-        named.unwrap_or_else(|| EntryId::derive(incarnation, self.n, index as u64, self.recorded_at.utc_ms))
+        let (incarnation, first) = self.seed(incarnation);
+        named.unwrap_or_else(|| EntryId::derive(&incarnation, first.n, index as u64, first.recorded_ms))
+    }
+
+    /// The id of the chart item it makes.
+    pub fn chart_item_id(&self, incarnation: &Incarnation, named: Option<ChartItemId>) -> ChartItemId {
+        let (incarnation, first) = self.seed(incarnation);
+        named.unwrap_or_else(|| ChartItemId::derive(&incarnation, first.n, first.recorded_ms))
+    }
+
+    /// The id of the patient it registers.
+    pub fn patient_id(&self, incarnation: &Incarnation) -> PatientId {
+        let (incarnation, first) = self.seed(incarnation);
+        PatientId::derive(&incarnation, first.n, first.recorded_ms)
     }
 
     /// The canonical bytes: CBOR (RFC 8949) with definite lengths and the fields in their declared order.

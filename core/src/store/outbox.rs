@@ -150,42 +150,51 @@ pub fn lane(connection: &Connection, lane: &PatientId) -> Result<Vec<OutboxRow>,
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The next writes of an incarnation to send: due, none before an earlier one of its lane that is not, in the
-/// order of classes; up to `limit`.
-pub fn due(
+/// Failures after which a write travels alone, so that what fails with it is nobody else's.
+pub const ALONE_ATTEMPTS: u32 = 3;
+
+/// The next writes to send, of one incarnation: due, none before an earlier one of its lane that is not, in the
+/// order of classes; up to `limit`. A write that failed too often comes alone, once nothing else is due.
+pub fn due(connection: &Connection, now_ms: i64, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
+    let together = format!("w.attempts < {ALONE_ATTEMPTS}");
+    let first = due_where(connection, &together, None, now_ms, 1)?;
+    if let Some(first) = first.first() {
+        return match limit {
+            0 | 1 => Ok(vec![first.clone()]),
+            _ => due_where(connection, &together, Some(first.incarnation), now_ms, limit),
+        };
+    }
+    let alone = format!("w.attempts >= {ALONE_ATTEMPTS}");
+    due_where(connection, &alone, None, now_ms, 1)
+}
+
+fn due_where(
     connection: &Connection,
-    incarnation: u64,
+    condition: &str,
+    incarnation: Option<u64>,
     now_ms: i64,
     limit: usize,
 ) -> Result<Vec<OutboxRow>, StoreError> {
     let sql = format!(
-        "WITH held AS (SELECT lane, min(n) AS n FROM outbox
-                       WHERE (state <> 0 OR due_ms > 0) AND (state <> 0 OR due_ms > ?1) GROUP BY lane)
-         SELECT {COLUMNS} FROM outbox AS w WHERE state = 0 AND due_ms <= ?1 AND incarnation = ?3
+        "WITH held AS (SELECT lane, min(n) AS n FROM outbox WHERE (state <> 0 OR due_ms > 0)
+                       AND (state <> 0 OR due_ms > ?1 OR attempts >= {ALONE_ATTEMPTS}) GROUP BY lane)
+         SELECT {COLUMNS} FROM outbox AS w WHERE {condition} AND state = 0 AND due_ms <= ?1
+         AND (?3 IS NULL OR incarnation = ?3)
          AND NOT EXISTS (SELECT 1 FROM held WHERE held.lane = w.lane AND held.n < w.n)
          ORDER BY class, n LIMIT ?2"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![now_ms, limit as i64, incarnation as i64], read)?;
+    let incarnation = incarnation.map(|number| number as i64);
+    let rows = statement.query_map(params![now_ms, limit as i64, incarnation], read)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The incarnation of the oldest write.
-pub fn first_incarnation(connection: &Connection) -> Result<Option<u64>, StoreError> {
-    let mut statement = connection.prepare_cached("SELECT incarnation FROM outbox ORDER BY n LIMIT 1")?;
-    Ok(statement
-        .query_row([], |row| row.get::<_, i64>(0))
-        .optional()?
-        .map(|number| number as u64))
-}
-
-/// The earliest instant a pending write is due.
-pub fn next_due_ms(connection: &Connection) -> Result<Option<i64>, StoreError> {
-    Ok(
-        connection.query_row("SELECT min(due_ms) FROM outbox WHERE state = 0", [], |row| {
-            row.get(0)
-        })?,
-    )
+/// The earliest instant after `now_ms` at which a pending write becomes due.
+pub fn next_due_ms(connection: &Connection, now_ms: i64) -> Result<Option<i64>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT min(due_ms) FROM outbox WHERE (state <> 0 OR due_ms > 0) AND state = 0 AND due_ms > ?1",
+    )?;
+    Ok(statement.query_row([now_ms], |row| row.get(0))?)
 }
 
 /// Marks a write's state and reason.
@@ -201,6 +210,14 @@ pub fn set_state(
     Ok(())
 }
 
+/// The write is in the request under way; why it waited before is still known.
+pub fn mark_in_flight(connection: &Connection, n: u64) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("UPDATE outbox SET state = 1 WHERE n = ?1")?
+        .execute([n as i64])?;
+    Ok(())
+}
+
 /// A failed attempt: pending again, not before `due_ms`.
 pub fn set_retry(
     connection: &Connection,
@@ -209,6 +226,12 @@ pub fn set_retry(
     due_ms: i64,
     reason: &str,
 ) -> Result<(), StoreError> {
+    // A write that travels alone holds up its lane, and is found by that.
+    let due_ms = if attempts >= ALONE_ATTEMPTS {
+        due_ms.max(1)
+    } else {
+        due_ms
+    };
     connection
         .prepare_cached("UPDATE outbox SET state = 0, attempts = ?2, due_ms = ?3, reason = ?4 WHERE n = ?1")?
         .execute(params![n as i64, attempts, due_ms, reason])?;

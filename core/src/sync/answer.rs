@@ -9,14 +9,15 @@ use crate::id::Incarnation;
 use crate::limits::SLICE_ITEMS;
 use crate::outbox;
 use crate::protocol::{
-    LogItem, Outcome, PageItem, SignedHeads, SyncAnswer, advance_chain_by_checks, chain_tag, change_check,
+    LogItem, Outcome, OutcomeRun, PageItem, SignedHeads, SyncAnswer, advance_chain_by_checks, chain_tag,
+    change_check,
 };
 use crate::record::{Compartment, Intent};
 use crate::replica;
 use crate::step::Step;
 use crate::store::cursors::{self, CursorRow};
-use crate::store::outbox as rows;
 use crate::store::receipts::{self, Receipt};
+use crate::store::{outbox as rows, outbox::OutboxRow};
 use ed25519_dalek::{Signature, VerifyingKey};
 use std::collections::{HashMap, VecDeque};
 
@@ -26,7 +27,7 @@ pub struct PendingAnswer {
     asked: Asked,
     answer: SyncAnswer,
     pages: VecDeque<PendingPage>,
-    previous: HashMap<DocumentKey, replica::Previous>,
+    previous: HashMap<DocumentKey, [u8; 32]>,
     outcomes_applied: bool,
     more: bool,
     /// Items of the pages, and how many of them are applied: for the progress.
@@ -207,14 +208,10 @@ fn chain_after(
 }
 
 /// Applies the next slice. The first one takes the outcomes, tokens, scope and receipts.
-pub fn apply_slice(
-    step: &mut Step<'_>,
-    pending: &mut PendingAnswer,
-    retry_due_ms: i64,
-) -> Result<SliceResult> {
+pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<SliceResult> {
     if !pending.outcomes_applied {
         pending.outcomes_applied = true;
-        if apply_head(step, pending, retry_due_ms)? {
+        if apply_head(step, pending)? {
             return Ok(SliceResult::Forked);
         }
     }
@@ -326,13 +323,13 @@ fn weight_of(item: &LogItem) -> usize {
 }
 
 /// Outcomes, tokens, scope, time, audit. Returns whether this file turned out to be a copy.
-fn apply_head(step: &mut Step<'_>, pending: &PendingAnswer, retry_due_ms: i64) -> Result<bool> {
+fn apply_head(step: &mut Step<'_>, pending: &PendingAnswer) -> Result<bool> {
     let answer = &pending.answer;
     step.device
         .observe_server_time(&step.now, answer.time_ms, pending.asked.sent_boot_ms);
     step.device.store_clock(step.transaction)?;
     let incarnation_before = step.device.incarnation.number;
-    let copied = is_copy(step, pending)?;
+    let copied = is_copy(step, &pending.asked, &pending.answer)?;
     if copied {
         // Before anything else is applied or sent: no actor of ours may be used by two files.
         outbox::fork(step)?;
@@ -347,7 +344,7 @@ fn apply_head(step: &mut Step<'_>, pending: &PendingAnswer, retry_due_ms: i64) -
                 continue;
             }
             answered.insert(n);
-            outbox::apply_outcome(step, n, &counted_on(&run.outcome, index), retry_due_ms)?;
+            outbox::apply_outcome(step, n, &counted_on(&run.outcome, index))?;
         }
     }
     for n in pending.asked.pushed.iter().filter(|n| !answered.contains(n)) {
@@ -357,7 +354,6 @@ fn apply_head(step: &mut Step<'_>, pending: &PendingAnswer, retry_due_ms: i64) -
             &Outcome::Retry {
                 code: Code::Internal.as_str().into(),
             },
-            retry_due_ms,
         )?;
     }
     if let Some(anchor) = &answer.audit {
@@ -393,14 +389,20 @@ fn counted_on(outcome: &Outcome, index: u64) -> Outcome {
     }
 }
 
-/// Whether the server holds a write of this incarnation that is not ours.
-fn is_copy(step: &Step<'_>, pending: &PendingAnswer) -> Result<bool> {
-    let Some(seen) = pending.answer.seen else {
-        return Ok(false);
-    };
-    if pending.asked.request.incarnation != step.device.incarnation.number {
+/// Whether the server holds a write of this incarnation that is not ours. What an answer says of it counts also
+/// where the rest of the answer does not fit: of a copied file nothing fits any more, and a new incarnation is
+/// never wrong.
+pub fn is_copy(step: &Step<'_>, asked: &Asked, answer: &SyncAnswer) -> Result<bool> {
+    if asked.request.incarnation != step.device.incarnation.number {
         return Ok(false);
     }
+    let reused = |run: &OutcomeRun| matches!(&run.outcome, Outcome::Refused { code, .. } if code == Code::Reused.as_str());
+    if answer.outcomes.iter().any(reused) {
+        return Ok(true);
+    }
+    let Some(seen) = answer.seen else {
+        return Ok(false);
+    };
     if seen.n >= step.device.counters.next_n {
         return Ok(true);
     }
@@ -442,7 +444,7 @@ fn apply_own_item(step: &mut Step<'_>, n: u64, receipt: Receipt) -> Result<()> {
             received_ms: receipt.received_ms,
             changes: Vec::new(),
         };
-        outbox::apply_outcome(step, n, &accepted, 0)?;
+        outbox::apply_outcome(step, n, &accepted)?;
     }
     let id = crate::id::WriteId::derive(&step.device.incarnation, n);
     receipts::put(step.transaction, &id, &receipt)?;
@@ -461,7 +463,7 @@ fn apply_item(
     origin: &Incarnation,
     item: &LogItem,
     receipt: Receipt,
-    previous: &mut HashMap<DocumentKey, replica::Previous>,
+    previous: &mut HashMap<DocumentKey, [u8; 32]>,
 ) -> Result<()> {
     let Some(write) = item.write.value() else {
         // A newer version's: kept as it came, and passed over.
@@ -474,31 +476,40 @@ fn apply_item(
         return Ok(());
     };
     let id = write.id(origin);
-    let mut apply = |step: &mut Step<'_>| {
-        receipts::put(step.transaction, &id, &receipt)?;
-        let limit = step.device.clock_limit_ms(&step.now);
-        step.device.counters.hlc = step.device.counters.hlc.observe(write.hlc(), limit);
-        if receipt.stream.compartment == Compartment::Identity {
-            replica::accept_record(step, origin, write, receipt.seq)?;
-        }
-        replica::apply_accepted(
-            step,
-            origin,
-            item.generation,
-            write,
-            &item.changes,
-            receipt.seq,
-            previous,
-        )
-    };
-    let waits = if origin.store == step.device.incarnation.store {
-        rows::by_id(step.transaction, &id)?
-    } else {
-        None
-    };
-    match waits {
-        // What waited here is in the log: the server's encoding takes the place of ours.
-        Some(row) => outbox::take_over(step, &row, apply),
-        None => apply(step),
+    if origin.store == step.device.incarnation.store
+        && let Some(row) = rows::by_id(step.transaction, &id)?
+    {
+        take_over(step, &row)?;
     }
+    if origin.store == step.device.incarnation.store
+        && let Some((hash, _)) = receipts::own(step.transaction, write.n)?
+        && hash == item.write.hash()
+    {
+        // Accepted before, and now the cursor passes it.
+        receipts::forget_own(step.transaction, write.n)?;
+    }
+    receipts::put(step.transaction, &id, &receipt)?;
+    let limit = step.device.clock_limit_ms(&step.now);
+    step.device.counters.hlc = step.device.counters.hlc.observe(write.hlc(), limit);
+    if receipt.stream.compartment == Compartment::Identity {
+        replica::accept_record(step, origin, write, receipt.seq)?;
+    }
+    replica::apply_accepted(
+        step,
+        origin,
+        item.generation,
+        write,
+        &item.changes,
+        receipt.seq,
+        previous,
+    )
+}
+
+/// The log brought a write that waits here: the server's encoding takes the place of ours.
+fn take_over(step: &mut Step<'_>, row: &OutboxRow) -> Result<()> {
+    outbox::drop_pending(step, row)?;
+    if row.incarnation == step.device.incarnation.number {
+        step.device.note_accepted(step.transaction, row.n, &row.hash)?;
+    }
+    outbox::drop_replaced(step, row)
 }

@@ -1,5 +1,6 @@
 //! What a reply means. Total: every status and every failure of the transport has a verdict (INVARIANTS O2).
 
+use crate::error::Code;
 use crate::protocol::{Encoding, Problem};
 
 /// Why no reply came.
@@ -49,6 +50,8 @@ pub enum Verdict {
     ScopeLost,
     /// Too much at once.
     Split,
+    /// The one write of the request has the number of another one at the server: this file is a copy.
+    Reused,
     /// The server understands no part of the request.
     Reject {
         /// The stable code.
@@ -100,6 +103,7 @@ pub fn classify(reply: &Result<Reply, TransportError>) -> Verdict {
         },
         403 | 404 => Verdict::ScopeLost,
         413 => Verdict::Split,
+        422 if problem.code == Code::Reused.as_str() => Verdict::Reused,
         400 | 415 | 422 => Verdict::Reject {
             code: "request_malformed",
         },

@@ -1,9 +1,11 @@
 //! What to ask for: the due writes of all lanes in their order, the audit, and what is new.
 
+use super::backoff::retry_delay_ms;
 use super::schedule::{Breaker, Schedule};
 use crate::audit;
 use crate::error::{Code, Result, SyncError};
-use crate::limits::BATCH_BYTES_MAX;
+use crate::limits::{BATCH_BYTES_MAX, RETRY_DELAY_MS_BASE};
+use crate::outbox::ENCODING_REPLACED;
 use crate::protocol::{ChangeReference, Cursor, Frozen, PushItem, SyncRequest, chain_tag, change_check};
 use crate::step::Step;
 use crate::store::cursors::{self, CursorRow};
@@ -38,6 +40,8 @@ pub struct Wish {
     pub raw: bool,
     /// The refresh credential goes along, whatever the clock says.
     pub with_refresh: bool,
+    /// Its writes are not marked as in flight: on a full disk nothing can be, and what waits is sent all the same.
+    pub unmarked: bool,
 }
 
 /// Builds the next request and marks its writes as in flight.
@@ -46,27 +50,32 @@ pub fn build_request(step: &mut Step<'_>, schedule: &Schedule, wish: Wish) -> Re
         own_in_full,
         raw,
         with_refresh,
+        unmarked,
     } = wish;
+    let mark = !unmarked;
     let enrolment = step.device.enrolled()?.clone();
     let tokens = enrolment
         .tokens
         .as_ref()
         .ok_or(SyncError::from(Code::Unauthenticated))?;
-    let current = step.device.incarnation.number;
-    // Writes of a former incarnation go under its own number, so that the server knows them again; such a request
-    // pulls nothing, because what is "own" in its answer would not be this file's.
-    let incarnation = outbox::first_incarnation(step.transaction)?.unwrap_or(current);
-    let former = incarnation != current;
     let push = if own_in_full || schedule.breaker(&step.now) == Breaker::HalfOpen {
         Vec::new()
     } else {
-        push_items(step, schedule, incarnation)?
+        let due_ms = i64::try_from(step.now.boot_ms).unwrap_or(i64::MAX);
+        let due = outbox::due(step.transaction, due_ms, schedule.batch_limit)?;
+        if mark { behind_their_items(step, due)? } else { due }
     };
+    // Writes of a former incarnation go under its own number, so that the server knows them again; such a request
+    // pulls nothing, because what is "own" in its answer would not be this file's.
+    let current = step.device.incarnation.number;
+    let incarnation = push.first().map_or(current, |row| row.incarnation);
+    let former = incarnation != current;
+    let push = push_items(step, push)?;
     let pushed: Vec<u64> = push.iter().map(|(n, _)| *n).collect();
-    for n in &pushed {
-        outbox::set_state(step.transaction, *n, WriteState::InFlight, None)?;
+    for n in pushed.iter().filter(|_| mark) {
+        outbox::mark_in_flight(step.transaction, *n)?;
     }
-    let cursors: Vec<CursorRow> = if former && !pushed.is_empty() {
+    let cursors: Vec<CursorRow> = if former {
         Vec::new()
     } else {
         let streams = enrolment.scope.streams.iter();
@@ -106,9 +115,21 @@ pub fn build_request(step: &mut Step<'_>, schedule: &Schedule, wish: Wish) -> Re
     })
 }
 
-fn push_items(step: &Step<'_>, schedule: &Schedule, incarnation: u64) -> Result<Vec<(u64, PushItem)>> {
-    let due_ms = i64::try_from(step.now.boot_ms).unwrap_or(i64::MAX);
-    let rows = outbox::due(step.transaction, incarnation, due_ms, schedule.batch_limit)?;
+/// The server holds some of these in another encoding: their items are read before anything is sent again.
+fn behind_their_items(step: &mut Step<'_>, due: Vec<OutboxRow>) -> Result<Vec<OutboxRow>> {
+    let is_replaced = |row: &&OutboxRow| row.reason.as_deref() == Some(ENCODING_REPLACED);
+    if !due.iter().any(|row| is_replaced(&row)) {
+        return Ok(due);
+    }
+    for row in due.iter().filter(is_replaced) {
+        let delay_ms = retry_delay_ms(row.attempts + 1, RETRY_DELAY_MS_BASE, step.entropy);
+        let due_ms = i64::try_from(step.now.boot_ms.saturating_add(delay_ms)).unwrap_or(i64::MAX);
+        outbox::set_retry(step.transaction, row.n, row.attempts, due_ms, "item_awaited")?;
+    }
+    Ok(Vec::new())
+}
+
+fn push_items(step: &Step<'_>, rows: Vec<OutboxRow>) -> Result<Vec<(u64, PushItem)>> {
     let mut items = Vec::with_capacity(rows.len());
     let mut bytes = 0;
     let mut previous = HashMap::new();

@@ -37,6 +37,9 @@ pub struct Schedule {
     pub failures: u32,
     /// Not before this time since boot.
     pub due_boot_ms: u64,
+    /// Not even when the network or a person wakes it before this time since boot: the server asked to wait.
+    #[serde(default)]
+    pub asked_to_wait_boot_ms: u64,
     /// The boot it counts in.
     pub boot_id: [u8; 16],
     /// Items in one push; halved when pushes fail while empty ones do not.
@@ -57,6 +60,7 @@ impl Schedule {
         Self {
             failures: 0,
             due_boot_ms: now.boot_ms,
+            asked_to_wait_boot_ms: 0,
             boot_id: now.boot_id,
             batch_limit: BATCH_ITEMS_MAX,
             batch_failures: 0,
@@ -71,9 +75,11 @@ impl Schedule {
         let latest = now.boot_ms + RETRY_DELAY_MS_MAX;
         if self.boot_id != now.boot_id {
             self.due_boot_ms = now.boot_ms;
+            self.asked_to_wait_boot_ms = 0;
             self.boot_id = now.boot_id;
         }
         self.due_boot_ms = self.due_boot_ms.min(latest);
+        self.asked_to_wait_boot_ms = self.asked_to_wait_boot_ms.min(latest);
         self.batch_limit = self.batch_limit.clamp(1, BATCH_ITEMS_MAX);
     }
 
@@ -91,12 +97,12 @@ impl Schedule {
         now.boot_ms >= self.due_boot_ms
     }
 
-    /// A network or the screen came back: ask now, and remember the failures.
+    /// A network or the screen came back: ask now, and remember the failures. What the server asked for stands.
     pub fn wake(&mut self, now: &Now) {
-        self.due_boot_ms = self.due_boot_ms.min(now.boot_ms);
+        self.due_boot_ms = self.due_boot_ms.min(now.boot_ms).max(self.asked_to_wait_boot_ms);
     }
 
-    /// A request failed.
+    /// A request failed; `pushed` are the writes that may be what it failed of, none where it never arrived.
     pub fn failed(
         &mut self,
         now: &Now,
@@ -107,6 +113,7 @@ impl Schedule {
     ) {
         self.failures = self.failures.saturating_add(1);
         self.due_boot_ms = now.boot_ms + retry_delay_ms(self.failures, at_least_ms, entropy);
+        self.asked_to_wait_boot_ms = now.boot_ms + at_least_ms.min(RETRY_DELAY_MS_MAX);
         self.failure = Some(SyncFailure {
             code: code.to_owned(),
             at_ms: now.wall_ms,
@@ -132,6 +139,7 @@ impl Schedule {
         self.halted = false;
         self.last_success_ms = Some(now.wall_ms);
         self.due_boot_ms = now.boot_ms;
+        self.asked_to_wait_boot_ms = 0;
         if pushed > 0 {
             self.batch_failures = 0;
             self.batch_limit = (self.batch_limit * 2).min(BATCH_ITEMS_MAX);

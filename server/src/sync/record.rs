@@ -40,7 +40,7 @@ fn register(
                 "the patient's id derives from no source",
             ));
         }
-        None => PatientId::derive(incarnation, write.n, write.recorded_at.utc_ms),
+        None => write.patient_id(incarnation),
     };
     if id != write.patient {
         return Err(Verdict::refused(
@@ -59,6 +59,8 @@ fn register(
             let row = RecordRow {
                 unit: write.unit,
                 version: 1,
+                registered_seq: session.store.head(&write.stream())?.seq + 1,
+                has_conflict: false,
                 record: record.clone(),
             };
             Ok(session.store.save_record(caller.tenant(), id, &row)?)
@@ -80,10 +82,13 @@ fn edit(
         ));
     };
     for change in changes {
-        if row.record.get(change.field) == change.from {
+        let current = row.record.get(change.field);
+        if current == change.from {
             row.record
                 .set(change.field, &change.to)
                 .map_err(Verdict::Refused)?;
+        } else if current != change.to {
+            row.has_conflict = true;
         }
     }
     row.version += 1;

@@ -111,6 +111,7 @@ impl Device {
             after: vec![],
             part: 0,
             replaces: None,
+            first_key: None,
             intent,
         }
     }
@@ -235,6 +236,14 @@ impl Device {
                 return;
             }
         }
+    }
+
+    /// Forgets what it has read of others and of itself, and reads it all again as a stranger would.
+    pub fn pull_anew(&mut self, clinic: &Clinic) {
+        self.cursors.clear();
+        let number = std::mem::take(&mut self.incarnation.number);
+        self.pull(clinic);
+        self.incarnation.number = number;
     }
 
     /// Takes an answer in: pages under the running hash, the signature over where this leads.

@@ -1,5 +1,13 @@
 //! A clinic with a server in this process, and devices that speak the protocol and nothing else.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
+#![allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::result_large_err,
+    reason = "each test file uses a part of it, and a test may end where something is not as it must be"
+)]
 
 mod device;
 

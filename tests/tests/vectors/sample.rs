@@ -137,6 +137,7 @@ fn write(n: u64, compartment: Compartment, patient: PatientId, intent: Intent) -
         after: Vec::new(),
         part: 0,
         replaces: None,
+        first_key: None,
         intent,
     }
 }

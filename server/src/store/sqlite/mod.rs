@@ -64,6 +64,8 @@ impl SqliteStore {
 
 fn keyed(path: &Path, store_key: &[u8; 32]) -> StoreResult<Connection> {
     let connection = Connection::open(path)?;
+    // SQLCipher would write to standard error by itself; its errors come back as results all the same.
+    connection.execute_batch("pragma cipher_log_level = none")?;
     // A raw key: a passphrase would be stretched anew at each opening.
     connection.execute_batch(&format!("pragma key = \"x'{}'\"", hex::encode(store_key)))?;
     Ok(connection)

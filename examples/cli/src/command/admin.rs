@@ -1,0 +1,352 @@
+//! `admin tenant | unit | user | leave | enrol-code | devices | revoke`: on the server's file, while it runs or not.
+
+use super::instant;
+use crate::device::DeviceOptions;
+use crate::failure::{Ending, Failure, Result};
+use crate::output::{Output, Table};
+use crate::words::{Message, Words};
+use serde::Serialize;
+use std::path::PathBuf;
+use vereda_core::client::Clock;
+use vereda_core::error::{Code, SyncError};
+use vereda_core::id::{TenantId, UnitId, UserId};
+use vereda_core::platform::native::{SystemClock, SystemEntropy};
+use vereda_server::admin::{Administration, ENROLMENT_CODE_MS};
+use vereda_server::net::tls::make_authority;
+use vereda_server::store::StoreError;
+use vereda_server::{KeyFileError, Role, ServerKeys};
+
+/// Which server, and what is done.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The server's store.
+#[derive(clap::Args)]
+pub(crate) struct StoreArguments {
+    /// `sqlite:FILE`.
+    #[arg(long = "store", value_name = "STORE", value_parser = store_file)]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Adds a tenant: an organisation that shares nothing with another one.
+    Tenant {
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        store: StoreArguments,
+    },
+    /// Adds a unit: a clinic, ward or team.
+    Unit {
+        /// Its name.
+        name: String,
+        /// Whose; the only tenant when not given.
+        #[arg(long)]
+        tenant: Option<String>,
+        #[command(flatten)]
+        store: StoreArguments,
+    },
+    /// Adds a user to units, or an existing one to further units.
+    User {
+        /// Their name.
+        name: String,
+        /// A unit; several may be given.
+        #[arg(long, required = true)]
+        unit: Vec<String>,
+        /// reception, clinician or specialist.
+        #[arg(long, default_value = "clinician", value_parser = role)]
+        role: Role,
+        /// Whose; the only tenant when not given.
+        #[arg(long)]
+        tenant: Option<String>,
+        #[command(flatten)]
+        store: StoreArguments,
+    },
+    /// Takes a user out of a unit.
+    Leave {
+        /// The user.
+        #[arg(long)]
+        user: String,
+        /// The unit.
+        #[arg(long)]
+        unit: String,
+        /// Whose; the only tenant when not given.
+        #[arg(long)]
+        tenant: Option<String>,
+        #[command(flatten)]
+        store: StoreArguments,
+    },
+    /// Makes an enrolment code for one device of a user.
+    EnrolCode {
+        /// The user.
+        #[arg(long)]
+        user: String,
+        /// Whose; the only tenant when not given.
+        #[arg(long)]
+        tenant: Option<String>,
+        /// Lets the device pin the server's own authority (`serve --tls-self`).
+        #[arg(long)]
+        tls_self: bool,
+        #[command(flatten)]
+        store: StoreArguments,
+    },
+    /// Lists devices.
+    Devices {
+        #[command(flatten)]
+        store: StoreArguments,
+    },
+    /// Revokes a device; what it has not sent stays on it.
+    Revoke {
+        /// Its number in the list.
+        device: u32,
+        #[command(flatten)]
+        store: StoreArguments,
+    },
+}
+
+fn role(name: &str) -> std::result::Result<Role, String> {
+    name.parse()
+        .map_err(|()| "one of reception, clinician, specialist".to_owned())
+}
+
+/// The file of `sqlite:FILE`.
+fn store_file(text: &str) -> std::result::Result<PathBuf, String> {
+    match text.strip_prefix("sqlite:") {
+        Some(path) if !path.is_empty() => Ok(PathBuf::from(path)),
+        _ => Err("sqlite:FILE is needed".to_owned()),
+    }
+}
+
+/// Where the server's keys lie.
+pub(crate) fn key_path(store: &StoreArguments, device: &DeviceOptions) -> Result<PathBuf> {
+    device
+        .key_file
+        .clone()
+        .or_else(|| ServerKeys::default_path(&store.file))
+        .ok_or_else(|| SyncError::new(Code::KeyFileUnusable, "no configuration folder is known").into())
+}
+
+/// Where the server's own TLS authority lies: beside its keys.
+pub(crate) fn authority_folder(store: &StoreArguments, device: &DeviceOptions) -> Result<PathBuf> {
+    Ok(key_path(store, device)?.with_extension("authority"))
+}
+
+/// The server's keys: of `VEREDA_KEY`, or of the key file, which is made with a new store only.
+pub(crate) fn keys(store: &StoreArguments, device: &DeviceOptions) -> Result<ServerKeys> {
+    if let Some(key) = &device.key {
+        return Ok(ServerKeys::derive(&crate::key_file::parse(key)?));
+    }
+    let path = key_path(store, device)?;
+    if store.file.exists() && !path.exists() {
+        return Err(SyncError::new(Code::KeyFileUnusable, "it is not there, and the store is").into());
+    }
+    ServerKeys::load_or_create(&path, &mut SystemEntropy).map_err(|error| {
+        let detail = match error {
+            KeyFileError::File(_) => "it cannot be read or made",
+            KeyFileError::Malformed => "it is not a key file of ours",
+            KeyFileError::Exposed => "others may read it; its mode must be 0600",
+        };
+        SyncError::new(Code::KeyFileUnusable, detail).into()
+    })
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let code = match &error {
+            StoreError::Rule(rule) => return Self::Administration((*rule).to_owned()),
+            StoreError::Locked => Code::StoreLocked,
+            StoreError::TooNew => Code::StoreTooNew,
+            StoreError::Full => Code::DiskFull,
+            StoreError::Damaged(_) => Code::StoreDamaged,
+            StoreError::Busy | StoreError::Database(_) | StoreError::File(_) => Code::StoreUnavailable,
+        };
+        SyncError::new(code, error.to_string()).into()
+    }
+}
+
+/// Folders of the path to a store are made, for the owner alone.
+pub(crate) fn make_folder(store: &StoreArguments) -> Result<()> {
+    match store.file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => Ok(crate::device::create_folder(folder)?),
+        _ => Ok(()),
+    }
+}
+
+fn open(store: &StoreArguments, device: &DeviceOptions) -> Result<Administration> {
+    make_folder(store)?;
+    let keys = keys(store, device)?;
+    Ok(Administration::open(&store.file, &keys, &mut SystemEntropy)?)
+}
+
+#[derive(Serialize)]
+struct Tenant {
+    tenant: TenantId,
+    name: String,
+}
+
+#[derive(Serialize)]
+struct Unit {
+    unit: UnitId,
+    name: String,
+}
+
+#[derive(Serialize)]
+struct User {
+    user: UserId,
+    name: String,
+    role: &'static str,
+    units: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Left {
+    user: String,
+    left: String,
+}
+
+#[derive(Serialize)]
+struct EnrolCode {
+    code: String,
+    expires_at: String,
+}
+
+#[derive(Serialize)]
+struct Device {
+    device: u32,
+    user: String,
+    label: String,
+    enrolled_at: String,
+    revoked_at: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Devices {
+    devices: Vec<Device>,
+}
+
+#[derive(Serialize)]
+struct Revoked {
+    revoked: u32,
+}
+
+pub(crate) fn run(arguments: Arguments, device: &DeviceOptions, output: &Output) -> Result {
+    let entropy = &mut SystemEntropy;
+    let now_ms = SystemClock.now().wall_ms;
+    match arguments.command {
+        Command::Tenant { name, store } => {
+            let tenant = open(&store, device)?.create_tenant(entropy, &name)?;
+            output.show(&Tenant { tenant, name }, |_| tenant.to_string());
+        }
+        Command::Unit { name, tenant, store } => {
+            let unit = open(&store, device)?.create_unit(entropy, tenant.as_deref(), &name)?;
+            output.show(&Unit { unit, name }, |_| unit.to_string());
+        }
+        Command::User {
+            name,
+            unit: units,
+            role,
+            tenant,
+            store,
+        } => {
+            let names: Vec<&str> = units.iter().map(String::as_str).collect();
+            let user = open(&store, device)?.put_user(entropy, tenant.as_deref(), &name, role, &names)?;
+            let role = role.name();
+            output.show(
+                &User {
+                    user,
+                    name,
+                    role,
+                    units,
+                },
+                |_| user.to_string(),
+            );
+        }
+        Command::Leave {
+            user,
+            unit,
+            tenant,
+            store,
+        } => {
+            open(&store, device)?.leave_unit(tenant.as_deref(), &user, &unit)?;
+            output.show(&Left { user, left: unit }, |words| {
+                words.of(Message::Done).to_owned()
+            });
+        }
+        Command::EnrolCode {
+            user,
+            tenant,
+            tls_self,
+            store,
+        } => {
+            let authority = if tls_self {
+                Some(make_authority(&authority_folder(&store, device)?)?)
+            } else {
+                None
+            };
+            let expires_ms = now_ms + ENROLMENT_CODE_MS;
+            let made = EnrolCode {
+                code: open(&store, device)?.enrolment_code(
+                    entropy,
+                    tenant.as_deref(),
+                    &user,
+                    expires_ms,
+                    authority,
+                )?,
+                expires_at: instant(expires_ms),
+            };
+            output.show(&made, |_| made.code.clone());
+        }
+        Command::Devices { store } => {
+            let devices = devices(&mut open(&store, device)?)?;
+            output.show(&devices, |words| devices_table(words, &devices));
+        }
+        Command::Revoke {
+            device: number,
+            store,
+        } => {
+            open(&store, device)?.revoke(number, now_ms)?;
+            output.show(&Revoked { revoked: number }, |words| {
+                words.of(Message::Done).to_owned()
+            });
+        }
+    }
+    Ok(Ending::Done)
+}
+
+fn devices(administration: &mut Administration) -> Result<Devices> {
+    let rows = administration.devices()?;
+    let devices = rows.into_iter().map(|(row, user)| Device {
+        device: row.short,
+        user,
+        label: row.label.0,
+        enrolled_at: instant(row.enrolled_ms),
+        revoked_at: row.revoked_ms.map(instant),
+    });
+    Ok(Devices {
+        devices: devices.collect(),
+    })
+}
+
+fn devices_table(words: Words, devices: &Devices) -> String {
+    let mut table = Table::new([
+        words.of(Message::ColumnId),
+        words.of(Message::StatusUser),
+        words.of(Message::ColumnName),
+        words.of(Message::ColumnWhen),
+        words.of(Message::ColumnRevoked),
+    ]);
+    for device in &devices.devices {
+        table.row([
+            device.device.to_string(),
+            device.user.clone(),
+            device.label.clone(),
+            device.enrolled_at.clone(),
+            device.revoked_at.clone().unwrap_or_default(),
+        ]);
+    }
+    table.text()
+}

@@ -1,0 +1,306 @@
+//! `patient add | show | edit | duplicates | list`.
+
+use super::{PURPOSE, completeness, pair};
+use crate::failure::{Ending, Failure, Result};
+use crate::output::{Output, Table};
+use crate::words::{Message, Words};
+use serde::Serialize;
+use vereda_core::client::{Client, DuplicatePatient, Page, PageRequest, PatientFilter, PatientSummary};
+use vereda_core::engine::Completeness;
+use vereda_core::id::PatientId;
+use vereda_core::outbox::Saved;
+use vereda_core::record::{Contact, Identifier, PatientField, PatientRecord};
+use vereda_core::redact::Sensitive;
+
+/// What is done with patients.
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Registers a patient; likely duplicates are told, never refused.
+    Add(RecordArguments),
+    /// Shows a record.
+    Show {
+        /// The patient.
+        id: PatientId,
+        /// Why it is opened, for the audit.
+        #[arg(long, default_value = PURPOSE)]
+        purpose: String,
+    },
+    /// Changes fields of a record; what is not named stays.
+    Edit {
+        /// The patient.
+        id: PatientId,
+        #[command(flatten)]
+        record: RecordArguments,
+        /// Why it is opened, for the audit.
+        #[arg(long, default_value = PURPOSE)]
+        purpose: String,
+    },
+    /// Finds patients who are likely the same person.
+    Duplicates {
+        /// The patient; or describe one with the fields.
+        id: Option<PatientId>,
+        #[command(flatten)]
+        record: RecordArguments,
+        /// Why it is opened, for the audit.
+        #[arg(long, default_value = PURPOSE)]
+        purpose: String,
+    },
+    /// Lists patients by name.
+    List {
+        /// Words of the name, or a whole CPF or CNS.
+        #[arg(long, value_name = "WORDS")]
+        search: Option<String>,
+        /// Rows of the page.
+        #[arg(long)]
+        limit: Option<usize>,
+        /// The `next` of the page before.
+        #[arg(long, value_name = "CURSOR")]
+        after: Option<String>,
+    },
+}
+
+/// The fields of a record.
+#[derive(clap::Args)]
+pub(crate) struct RecordArguments {
+    /// The full name.
+    #[arg(long)]
+    name: Option<String>,
+    /// YYYY-MM-DD, YYYY-MM or YYYY.
+    #[arg(long, value_name = "DATE")]
+    birth_date: Option<String>,
+    /// male, female, other or unknown.
+    #[arg(long)]
+    gender: Option<String>,
+    /// The taxpayer number.
+    #[arg(long)]
+    cpf: Option<String>,
+    /// The national health card.
+    #[arg(long)]
+    cns: Option<String>,
+    /// Another identifier; several may be given.
+    #[arg(long, value_name = "SYSTEM=VALUE", value_parser = pair)]
+    identifier: Vec<(String, String)>,
+    /// A way to reach the patient (`phone=…`, `email=…`); several may be given.
+    #[arg(long, value_name = "SYSTEM=VALUE", value_parser = pair)]
+    contact: Vec<(String, String)>,
+    /// `true`, or when they died.
+    #[arg(long, value_name = "DATE")]
+    deceased: Option<String>,
+}
+
+impl RecordArguments {
+    fn over(self, mut record: PatientRecord) -> Result<PatientRecord> {
+        if let Some(name) = self.name {
+            record.name = Sensitive(name);
+        }
+        record.birth_date = self.birth_date.map(Sensitive).or(record.birth_date);
+        record.gender = self.gender.map(Sensitive).or(record.gender);
+        record.deceased = self.deceased.map(Sensitive).or(record.deceased);
+        let cpf = self.cpf.map(|value| ("cpf".to_owned(), value));
+        let cns = self.cns.map(|value| ("cns".to_owned(), value));
+        for (system, value) in cpf.into_iter().chain(cns).chain(self.identifier) {
+            let identifier = Identifier::parse(&system, &value)?;
+            record
+                .identifiers
+                .retain(|other| other.system != identifier.system);
+            record.identifiers.push(identifier);
+        }
+        for (system, value) in self.contact {
+            record.contacts.retain(|other| other.system != system);
+            record.contacts.push(Contact {
+                system,
+                value: Sensitive(value),
+            });
+        }
+        Ok(record)
+    }
+}
+
+#[derive(Serialize)]
+struct Registered {
+    /// The new patient; the same as `patient`.
+    id: PatientId,
+    #[serde(flatten)]
+    saved: Saved,
+    duplicates: Vec<DuplicatePatient>,
+}
+
+#[derive(Serialize)]
+struct Edited {
+    saved: Option<Saved>,
+}
+
+#[derive(Serialize)]
+struct Duplicates {
+    duplicates: Vec<DuplicatePatient>,
+}
+
+#[derive(Serialize)]
+struct Patients {
+    patients: Vec<PatientSummary>,
+    completeness: Completeness,
+    next: Option<String>,
+}
+
+pub(crate) async fn run(command: Command, client: &Client, output: &Output) -> Result {
+    match command {
+        Command::Add(arguments) => add(arguments, client, output).await,
+        Command::Show { id, purpose } => show(id, purpose, client, output).await,
+        Command::Edit { id, record, purpose } => edit(id, record, purpose, client, output).await,
+        Command::Duplicates { id, record, purpose } => duplicates(id, record, purpose, client, output).await,
+        Command::List { search, limit, after } => {
+            let filter = PatientFilter {
+                words: search.map(Sensitive),
+            };
+            let page = client
+                .patients()
+                .list(filter, PageRequest { limit, after })
+                .await?;
+            list(page, output);
+            Ok(Ending::Done)
+        }
+    }
+}
+
+async fn add(arguments: RecordArguments, client: &Client, output: &Output) -> Result {
+    let record = arguments.over(PatientRecord::default())?;
+    let saved = client.patients().register(record.clone()).await?;
+    let duplicates = client.patients().duplicates(record, Some(saved.patient)).await?;
+    let registered = Registered {
+        id: saved.patient,
+        saved,
+        duplicates,
+    };
+    output.show(&registered, |words| {
+        let mut text = format!("{}\n{}\n", words.of(Message::Saved), registered.id);
+        if !registered.duplicates.is_empty() {
+            text.push_str(words.of(Message::Duplicates));
+            text.push('\n');
+            text.push_str(&duplicates_table(words, &registered.duplicates));
+        }
+        text
+    });
+    Ok(Ending::Done)
+}
+
+async fn show(id: PatientId, purpose: String, client: &Client, output: &Output) -> Result {
+    let row = client.open_patient(id, purpose).await?.record().await?;
+    output.show(&row, |words| {
+        let mut table = Table::new([words.of(Message::ColumnField), words.of(Message::ColumnValue)]);
+        for field in PatientField::ALL {
+            table.row([field.name().to_owned(), row.record.get(field).0]);
+        }
+        table.row(["version".to_owned(), row.version.to_string()]);
+        table.text()
+    });
+    Ok(Ending::Done)
+}
+
+async fn edit(
+    id: PatientId,
+    arguments: RecordArguments,
+    purpose: String,
+    client: &Client,
+    output: &Output,
+) -> Result {
+    let row = client.open_patient(id, purpose).await?.record().await?;
+    let saved = client.patients().edit(id, arguments.over(row.record)?).await?;
+    output.show(&Edited { saved }, |words| {
+        words
+            .of(saved.map_or(Message::NothingChanged, |_| Message::Saved))
+            .to_owned()
+    });
+    Ok(Ending::Done)
+}
+
+async fn duplicates(
+    id: Option<PatientId>,
+    arguments: RecordArguments,
+    purpose: String,
+    client: &Client,
+    output: &Output,
+) -> Result {
+    let described = match id {
+        Some(id) => client.open_patient(id, purpose).await?.record().await?.record,
+        None if arguments.name.is_none() && arguments.cpf.is_none() && arguments.cns.is_none() => {
+            return Err(Failure::Usage("a patient, or a --name, --cpf or --cns".into()));
+        }
+        None => PatientRecord::default(),
+    };
+    let duplicates = client
+        .patients()
+        .duplicates(arguments.over(described)?, id)
+        .await?;
+    output.show(
+        &Duplicates {
+            duplicates: duplicates.clone(),
+        },
+        |words| duplicates_table(words, &duplicates),
+    );
+    Ok(Ending::Done)
+}
+
+fn duplicates_table(words: Words, duplicates: &[DuplicatePatient]) -> String {
+    let mut table = Table::new([
+        words.of(Message::ColumnId),
+        words.of(Message::ColumnName),
+        words.of(Message::ColumnBirth),
+        words.of(Message::ColumnReason),
+    ]);
+    for duplicate in duplicates {
+        let patient = &duplicate.patient;
+        table.row([
+            patient.id.to_string(),
+            patient.name.0.clone(),
+            birth(patient),
+            duplicate.reason.clone(),
+        ]);
+    }
+    if table.is_empty() {
+        return words.of(Message::None).to_owned();
+    }
+    table.text()
+}
+
+fn birth(patient: &PatientSummary) -> String {
+    patient
+        .birth_date
+        .as_ref()
+        .map_or_else(String::new, |date| date.0.clone())
+}
+
+fn list(page: Page<PatientSummary>, output: &Output) {
+    let listed = Patients {
+        patients: page.rows,
+        completeness: page.completeness,
+        next: page.next,
+    };
+    output.show(&listed, |words| {
+        let mut table = Table::new([
+            words.of(Message::ColumnId),
+            words.of(Message::ColumnName),
+            words.of(Message::ColumnBirth),
+            words.of(Message::ColumnAtServer),
+        ]);
+        for patient in &listed.patients {
+            let at_server = if patient.accepted {
+                Message::Yes
+            } else {
+                Message::No
+            };
+            table.row([
+                patient.id.to_string(),
+                patient.name.0.clone(),
+                birth(patient),
+                words.of(at_server).to_owned(),
+            ]);
+        }
+        let mut text = table.text();
+        text.push_str(&completeness(words, &listed.completeness));
+        if let Some(next) = &listed.next {
+            text.push('\n');
+            text.push_str(&words.with(Message::More, &[next]));
+        }
+        text
+    });
+}

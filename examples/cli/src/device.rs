@@ -1,0 +1,96 @@
+//! The device a command works on: its folder, its key, its open store.
+
+use crate::failure::{Failure, Result};
+use crate::key_file;
+use std::path::{Path, PathBuf};
+use vereda_core::client::Clock;
+use vereda_core::engine::LogEvent;
+use vereda_core::error::{Code, SyncError};
+use vereda_core::platform::native::{LogSink, OpenOptions, OpenStore, SystemClock, SystemEntropy, open};
+use vereda_core::time::Zoned;
+
+/// The name of the store's file in the device's folder.
+const STORE_FILE: &str = "store.db";
+
+/// Which device.
+#[derive(Clone, Debug)]
+pub(crate) struct DeviceOptions {
+    /// Its folder.
+    pub(crate) home: Option<PathBuf>,
+    /// Its key file.
+    pub(crate) key_file: Option<PathBuf>,
+    /// Its key, instead of a file.
+    pub(crate) key: Option<String>,
+    /// Whether requests are told on stderr.
+    pub(crate) verbose: bool,
+}
+
+impl DeviceOptions {
+    /// Opens the store; the first time it is made.
+    pub(crate) fn open(&self) -> Result<OpenStore> {
+        self.open_with(|options| options)
+    }
+
+    /// Opens the store with further options.
+    pub(crate) fn open_with(&self, adjust: impl FnOnce(OpenOptions) -> OpenOptions) -> Result<OpenStore> {
+        let home = match &self.home {
+            Some(home) => home.clone(),
+            None => default_home().ok_or_else(|| Failure::Usage("--home: no home folder is known".into()))?,
+        };
+        create_folder(&home)?;
+        let store = home.join(STORE_FILE);
+        let mut options = OpenOptions::file(&store, self.key(&home, &store)?);
+        if self.verbose {
+            options = options.log(Box::new(StderrLog));
+        }
+        Ok(open(adjust(options))?)
+    }
+
+    fn key(&self, home: &Path, store: &Path) -> Result<[u8; 32]> {
+        if let Some(key) = &self.key {
+            return Ok(key_file::parse(key)?);
+        }
+        let path = match &self.key_file {
+            Some(path) => path.clone(),
+            None => key_file::default_path(home)
+                .ok_or_else(|| SyncError::new(Code::KeyFileUnusable, "no configuration folder is known"))?,
+        };
+        Ok(key_file::load_or_create(&path, store, &mut SystemEntropy)?)
+    }
+}
+
+fn default_home() -> Option<PathBuf> {
+    std::env::var_os("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share")))
+        .map(|data| data.join("vereda"))
+}
+
+/// Makes a folder for the owner alone, where there is none.
+pub(crate) fn create_folder(home: &Path) -> Result<(), SyncError> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+        .create(home)
+        .map_err(|error| SyncError::new(Code::StoreUnavailable, format!("its folder: {}", error.kind())))
+}
+
+/// The time an entry gets when none is typed.
+pub(crate) fn now() -> Zoned {
+    let now = SystemClock.now();
+    Zoned {
+        utc_ms: now.wall_ms,
+        offset_minutes: now.offset_minutes,
+    }
+}
+
+/// Numbers and codes, one event a line.
+struct StderrLog;
+
+impl LogSink for StderrLog {
+    fn log(&mut self, event: LogEvent) {
+        eprintln!("{event:?}");
+    }
+}

@@ -1,0 +1,183 @@
+//! What people read, in Portuguese and English: one table, so that no message lacks a language.
+
+use vereda_core::error::Language;
+
+macro_rules! messages {
+    ($($name:ident = $english:literal, $portuguese:literal;)*) => {
+        /// A message of the catalogue. `{}` stands for a number or a name.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub(crate) enum Message { $($name,)* }
+
+        impl Message {
+            fn texts(self) -> (&'static str, &'static str) {
+                match self { $(Self::$name => ($english, $portuguese),)* }
+            }
+        }
+
+        #[cfg(test)]
+        const ALL: &[Message] = &[$(Message::$name,)*];
+    };
+}
+
+messages! {
+    WrongUse = "This argument cannot be used so.", "Este argumento não pode ser usado assim.";
+    AdministrationRefused = "The server's administration refused.", "A administração do servidor recusou.";
+    Done = "Done.", "Feito.";
+    Saved = "Saved on this device.", "Salvo neste aparelho.";
+    NothingChanged = "Nothing differs; nothing was written.", "Nada difere; nada foi gravado.";
+    Enrolled = "This device now belongs to {}.", "Este aparelho agora pertence a {}.";
+    SignedOut = "Signed out. What was not sent is kept.", "Sessão encerrada. O que não foi enviado está guardado.";
+    Discarded = "Discarded; the reason is in the audit.", "Descartado; o motivo está na auditoria.";
+    None = "Nothing.", "Nada.";
+    More = "More: --after {}", "Continua: --after {}";
+    Complete = "Everything the server had at the last contact.", "Tudo o que o servidor tinha no último contato.";
+    Partial = "Not complete: the first read is not through.", "Incompleto: a primeira leitura não terminou.";
+    StaleSince = "As of {}; there may be more by now.", "Situação de {}; pode haver mais.";
+    Duplicates = "Likely the same person as:", "Provavelmente a mesma pessoa que:";
+
+    ColumnWhen = "When", "Quando";
+    ColumnKind = "Kind", "Tipo";
+    ColumnStatus = "Status", "Situação";
+    ColumnAuthor = "Author", "Autor";
+    ColumnText = "Text", "Texto";
+    ColumnId = "Id", "Código";
+    ColumnName = "Name", "Nome";
+    ColumnBirth = "Born", "Nascimento";
+    ColumnAtServer = "At the server", "No servidor";
+    ColumnField = "Field", "Campo";
+    ColumnValue = "Value", "Valor";
+    ColumnReason = "Reason", "Motivo";
+    ColumnAttempts = "Attempts", "Tentativas";
+    ColumnWrite = "Write", "Gravação";
+    ColumnPatient = "Patient", "Paciente";
+    ColumnWhat = "What", "O quê";
+    ColumnRevoked = "Revoked", "Revogado";
+    Yes = "yes", "sim";
+    No = "no", "não";
+    Shown = "shown", "mostrado";
+
+    StatusPending = "Waiting to be sent", "Aguardando envio";
+    StatusParked = "Parked", "Retidas";
+    StatusDrawer = "Refused, in the drawer", "Recusadas, na gaveta";
+    StatusConflicts = "Conflicts", "Conflitos";
+    StatusUndecided = "Entries to decide", "Registros a decidir";
+    StatusPatients = "Patients", "Pacientes";
+    StatusEntries = "Entries", "Registros";
+    StatusLastSuccess = "Last contact", "Último contato";
+    StatusUser = "User", "Usuário";
+    StatusServer = "Server", "Servidor";
+    StatusCompleteness = "Completeness", "Completude";
+    StatusDurability = "Backup", "Cópia de segurança";
+    Never = "never", "nunca";
+
+    SyncDone = "Everything is sent and read.", "Tudo foi enviado e lido.";
+    SyncLater = "Not now ({}); it goes on later. Nothing is lost.", "Agora não ({}); continua depois. Nada se perdeu.";
+    SyncPerson = "Something waits for you ({}); see `vereda inbox`.", "Algo espera por você ({}); veja `vereda inbox`.";
+    Applying = "applying", "aplicando";
+    Asking = "asking the server", "consultando o servidor";
+    Importing = "importing", "importando";
+    Imported = "{} resources: {} entries new, {} changed, {} unchanged; {} skipped; {} problems.",
+        "{} recursos: {} registros novos, {} alterados, {} iguais; {} ignorados; {} problemas.";
+
+    DoctorWell = "All is well: nothing waits.", "Tudo certo: nada espera.";
+    DoctorNotEnrolled = "This device is not enrolled or signed out. Ask an administrator for a code, then: vereda enrol.",
+        "Este aparelho não está cadastrado ou saiu da sessão. Peça um código a um administrador e use: vereda enrol.";
+    DoctorPending = "{} writes wait to be sent, the oldest for {} s.", "{} gravações aguardam envio, a mais antiga há {} s.";
+    DoctorFailure = "The last try failed ({}). The next may go out in {} s; nothing is lost.",
+        "A última tentativa falhou ({}). A próxima pode sair em {} s; nada se perdeu.";
+    DoctorHalted = "The server no longer takes this device's credential, or wants a newer app: sign in again or update.",
+        "O servidor não aceita mais a credencial deste aparelho ou pede um aplicativo mais novo: entre de novo ou atualize.";
+    DoctorParked = "{} writes cannot be sent as they are: see `vereda outbox`.",
+        "{} gravações não podem ser enviadas como estão: veja `vereda outbox`.";
+    DoctorStuck = "{} writes were tried again and again without success: see `vereda outbox`.",
+        "{} gravações foram tentadas repetidas vezes sem sucesso: veja `vereda outbox`.";
+    DoctorDrawer = "The server refused {} writes. They are kept: see `vereda drawer list`.",
+        "O servidor recusou {} gravações. Elas estão guardadas: veja `vereda drawer list`.";
+    DoctorConflicts = "{} conflicts wait for a decision: see `vereda conflicts list`.",
+        "{} conflitos esperam decisão: veja `vereda conflicts list`.";
+    DoctorUndecided = "{} entries have late edits or two final texts: see `vereda inbox`.",
+        "{} registros têm edições tardias ou dois textos finais: veja `vereda inbox`.";
+    DoctorOutboxFull = "The queue is {} % full: bring this device to a network.",
+        "A fila está {} % cheia: leve este aparelho a uma rede.";
+    DoctorQuarantined = "{} chart files are damaged and set aside; the rest works.",
+        "{} arquivos de prontuário estão danificados e isolados; o resto funciona.";
+    DoctorUnread = "{} items of a newer version are kept unread: update the app.",
+        "{} itens de uma versão mais nova estão guardados sem leitura: atualize o aplicativo.";
+    DoctorClock = "This device's clock is {} s off the server's.", "O relógio deste aparelho está {} s fora do servidor.";
+    DoctorPartial = "The first read of the history is not through: lists may lack entries.",
+        "A primeira leitura do histórico não terminou: pode faltar algo nas listas.";
+    DoctorAuditBroken = "The audit's chain is broken at record {}: this file was tampered with or damaged.",
+        "A cadeia da auditoria está quebrada no registro {}: este arquivo foi adulterado ou danificado.";
+    AuditWhole = "{} records, the chain is whole.", "{} registros, a cadeia está íntegra.";
+}
+
+/// The catalogue in one language.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Words(Language);
+
+impl Words {
+    pub(crate) fn new(language: Language) -> Self {
+        Self(language)
+    }
+
+    /// The message.
+    pub(crate) fn of(self, message: Message) -> &'static str {
+        let (english, portuguese) = message.texts();
+        match self.0 {
+            Language::English => english,
+            Language::Portuguese => portuguese,
+        }
+    }
+
+    /// The message with its gaps filled, in order.
+    pub(crate) fn with(self, message: Message, gaps: &[&dyn std::fmt::Display]) -> String {
+        let mut pieces = self.of(message).split("{}");
+        let mut text = pieces.next().unwrap_or_default().to_owned();
+        for (index, piece) in pieces.enumerate() {
+            if let Some(gap) = gaps.get(index) {
+                text.push_str(&gap.to_string());
+            }
+            text.push_str(piece);
+        }
+        text
+    }
+}
+
+/// The language of `--lang` or of the environment (`LC_ALL`, `LC_MESSAGES`, `LANG`): Portuguese or English.
+pub(crate) fn language(asked: Option<&str>) -> Language {
+    let environment = || {
+        ["LC_ALL", "LC_MESSAGES", "LANG"]
+            .iter()
+            .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    };
+    match asked.map(str::to_owned).or_else(environment) {
+        Some(name) if name.to_ascii_lowercase().starts_with("pt") => Language::Portuguese,
+        _ => Language::English,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_message_has_the_same_gaps_in_both_languages() {
+        for message in ALL {
+            let (english, portuguese) = message.texts();
+            assert_eq!(
+                english.matches("{}").count(),
+                portuguese.matches("{}").count(),
+                "{message:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn gaps_are_filled_in_order() {
+        let words = Words::new(Language::English);
+        assert_eq!(
+            words.with(Message::DoctorPending, &[&2, &30]),
+            "2 writes wait to be sent, the oldest for 30 s."
+        );
+    }
+}
