@@ -151,13 +151,21 @@ impl Server {
     ) -> HttpResponse {
         let correlation = format!("{:016x}", entropy.next_u64());
         match self.answer(now, entropy.next_32(), &request) {
-            Ok((content_type, body)) => HttpResponse {
-                status: 200,
-                content_type,
-                retry_after: None,
-                correlation,
-                body,
-            },
+            Ok((content_type, body)) => {
+                tracing::debug!(
+                    correlation,
+                    up = request.body.len(),
+                    down = body.len(),
+                    "answered"
+                );
+                HttpResponse {
+                    status: 200,
+                    content_type,
+                    retry_after: None,
+                    correlation,
+                    body,
+                }
+            }
             Err(refusal) => {
                 tracing::info!(
                     correlation,

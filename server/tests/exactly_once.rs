@@ -1,4 +1,5 @@
 //! One write, one effect, one outcome: whatever is lost, doubled or changed on the way.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod support;
 

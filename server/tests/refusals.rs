@@ -1,4 +1,5 @@
 //! Bad requests, hostile bytes, many at once: each gets its answer, and nothing moves that should not.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod support;
 

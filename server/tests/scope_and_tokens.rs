@@ -1,4 +1,5 @@
 //! Who may see and write what, and how a device stays known.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod support;
 
@@ -306,5 +307,39 @@ fn a_restored_server_takes_a_new_epoch_once_and_starts_the_reader_anew() {
     assert!(
         bia.cursors[&Stream::new(bia.unit, Compartment::Clinical)].0
             < far[&Stream::new(bia.unit, Compartment::Clinical)].0
+    );
+}
+
+#[test]
+fn s3_a_write_names_no_ids_but_those_of_a_source_and_keeps_those_of_its_first_key() {
+    use vereda_core::id::EntryId;
+    let clinic = Clinic::new();
+    let (mut ana, mut bia) = (clinic.device("ana"), clinic.device("bia"));
+    let patient = ana.push_many(&clinic, 0);
+    let note = ana.note(patient, "primeira");
+    let entry = ana.entry(&note);
+    ana.push(&clinic, &[note]);
+    // A colleague's entry, or any id of nobody's making.
+    for id in [entry, EntryId(Uuid::from_u128(0x7000 << 64))] {
+        let mut entry = NewEntry::note(at(1_766_000_000_000), "segunda");
+        entry.id = Some(id);
+        let named = bia.write(patient, Intent::Add { entries: vec![entry] });
+        assert_eq!(codes(&bia.push(&clinic, &[named])), ["refused policy_refused"]);
+        bia.documents.clear();
+        bia.generation += 1;
+    }
+    // A write that took another key keeps the ids people saw.
+    let mut kept = bia.note(patient, "terceira");
+    kept.first_key = Some(vereda_core::record::FirstKey {
+        incarnation: 12_345,
+        n: 7,
+        recorded_ms: 1_767_000_000_000,
+    });
+    let mut register = bia.register("Joana");
+    register.first_key = kept.first_key;
+    register.patient = register.patient_id(&bia.incarnation);
+    assert_eq!(
+        codes(&bia.push(&clinic, &[kept, register])),
+        ["accepted", "accepted"]
     );
 }

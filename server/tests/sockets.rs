@@ -1,4 +1,5 @@
 //! The same server behind real sockets: small heads, TLS under an authority of its own, pokes, limits.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod support;
 

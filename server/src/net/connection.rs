@@ -2,6 +2,7 @@
 
 use super::body::AnswerBody;
 use super::live;
+use super::patience::Patience;
 use super::platform::{OsEntropy, server_now};
 use crate::exchange::{HttpRequest, HttpResponse};
 use crate::refusal::Refusal;
@@ -30,6 +31,8 @@ use vereda_core::protocol::{Encoding, PATH_LIVE, Problem, encode_body};
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// A body that is not whole by then is given up.
 const BODY_TIMEOUT: Duration = Duration::from_millis(REQUEST_TIMEOUT_MS);
+/// An answer that nobody reads for so long is given up.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// A handshake that is not done by then is given up.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of a head.
@@ -78,7 +81,7 @@ where
         .max_headers(HEAD_FIELDS_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
         .auto_date_header(false)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Patience::new(stream, WRITE_TIMEOUT)), service);
     let mut connection = std::pin::pin!(connection);
     // An error here is the other side's: it hung up or does not speak HTTP.
     tokio::select! {

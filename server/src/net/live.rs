@@ -14,30 +14,48 @@ use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, watch};
 use vereda_core::entropy::Entropy;
-use vereda_core::limits::ACCESS_TOKEN_MS;
 use vereda_core::record::Stream;
 
 /// A comment now and then, so that proxies and phones see that the connection lives.
 const HEARTBEAT: Duration = Duration::from_secs(25);
-/// A listener comes again with a fresh token, and with the scope it then has.
-const LISTEN_MAX: Duration = Duration::from_millis(ACCESS_TOKEN_MS as u64);
 /// Pokes that wait for a slow listener; past it the stream ends, and it pulls.
 const WAITING_MAX: usize = 64;
+
+/// Who listens; asked again at each heartbeat, because scope may shrink and devices are revoked.
+#[derive(Clone)]
+struct Listener {
+    server: Arc<Server>,
+    authorization: Option<String>,
+}
+
+impl Listener {
+    async fn hear(&self) -> Result<(BTreeSet<Stream>, broadcast::Receiver<Poke>), Refusal> {
+        let Self {
+            server,
+            authorization,
+        } = self.clone();
+        let listening = tokio::task::spawn_blocking(move || {
+            server.listen(server_now(), OsEntropy.next_32(), authorization.as_deref())
+        });
+        let (streams, pokes) = listening
+            .await
+            .map_err(|_| Refusal::internal("the request was not carried out"))??;
+        Ok((streams.into_iter().collect(), pokes))
+    }
+}
 
 pub(super) async fn listen(
     server: &Arc<Server>,
     authorization: Option<String>,
     stopped: watch::Receiver<bool>,
 ) -> Result<Response<AnswerBody>, Refusal> {
-    let server = Arc::clone(server);
-    let listening = tokio::task::spawn_blocking(move || {
-        server.listen(server_now(), OsEntropy.next_32(), authorization.as_deref())
-    });
-    let (streams, pokes) = listening
-        .await
-        .map_err(|_| Refusal::internal("the request was not carried out"))??;
+    let listener = Listener {
+        server: Arc::clone(server),
+        authorization,
+    };
+    let (streams, pokes) = listener.hear().await?;
     let (sender, events) = mpsc::channel(WAITING_MAX);
-    tokio::spawn(tell(streams.into_iter().collect(), pokes, sender, stopped));
+    tokio::spawn(tell(listener, streams, pokes, sender, stopped));
     let mut response = Response::new(AnswerBody::Events(events));
     response
         .headers_mut()
@@ -46,13 +64,14 @@ pub(super) async fn listen(
 }
 
 async fn tell(
-    streams: BTreeSet<Stream>,
+    listener: Listener,
+    mut streams: BTreeSet<Stream>,
     mut pokes: broadcast::Receiver<Poke>,
     sender: mpsc::Sender<Bytes>,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let end = tokio::time::sleep(LISTEN_MAX);
-    let mut end = std::pin::pin!(end);
+    let mut heartbeat = tokio::time::interval(HEARTBEAT);
+    heartbeat.reset();
     // Something at once, so that the listener knows it is heard.
     let mut next = Bytes::from_static(b": listening\n\n");
     loop {
@@ -68,10 +87,16 @@ async fn tell(
                     Err(RecvError::Lagged(_)) => break Bytes::from_static(b"event: resync\ndata: {}\n\n"),
                     Err(RecvError::Closed) => return,
                 },
-                () = tokio::time::sleep(HEARTBEAT) => break Bytes::from_static(b":\n\n"),
+                _ = heartbeat.tick() => match listener.hear().await {
+                    Ok((now_in_scope, _)) => {
+                        streams = now_in_scope;
+                        break Bytes::from_static(b":\n\n");
+                    }
+                    // The token has ended, or worse: the listener comes again, or finds out why it may not.
+                    Err(_) => return,
+                },
                 () = sender.closed() => return,
                 _ = stopped.changed() => return,
-                () = &mut end => return,
             }
         };
     }

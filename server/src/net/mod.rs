@@ -3,10 +3,11 @@
 mod body;
 mod connection;
 mod live;
+mod patience;
 mod platform;
 pub mod tls;
 
-pub use platform::{OsEntropy, server_now};
+pub use platform::{OsEntropy, quiet_panics, server_now};
 
 use crate::backup::{self, BackupError};
 use crate::key_file::ServerKeys;

@@ -61,6 +61,17 @@ pub(crate) fn run(
     } else {
         Some(access::scope(session, &caller.member)?)
     };
+    tracing::info!(
+        device = caller.device.short,
+        pushed = outcomes.len(),
+        accepted = outcomes
+            .iter()
+            .filter(|(_, outcome)| matches!(outcome, Outcome::Accepted { .. }))
+            .count(),
+        pages = pulled.pages.len(),
+        renewed = caller.tokens.is_some(),
+        "synchronised"
+    );
     let signature = pulled.sign(session);
     let durable = durable(session, &request)?;
     let Caller { tokens, .. } = caller;

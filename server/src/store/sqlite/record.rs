@@ -6,13 +6,16 @@ use rusqlite::{OptionalExtension, params};
 use vereda_core::id::{PatientId, TenantId, UnitId};
 use vereda_core::protocol::{decode, encode};
 
+/// unit, version, registered_seq, has_conflict, sealed.
+type Columns = (Vec<u8>, i64, i64, bool, Vec<u8>);
+
 impl SqliteStore {
     pub(super) fn read_record(
         &mut self,
         tenant: TenantId,
         patient: PatientId,
     ) -> StoreResult<Option<RecordRow>> {
-        let row: Option<(Vec<u8>, i64, i64, bool, Vec<u8>)> = self
+        let row: Option<Columns> = self
             .connection
             .prepare_cached(
                 "select unit, version, registered_seq, has_conflict, sealed from record
