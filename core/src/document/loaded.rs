@@ -124,6 +124,26 @@ impl LoadedDocument {
             .map(|change| change.raw_bytes().to_vec())
     }
 
+    /// The hashes of its changes, the last first.
+    pub fn change_hashes(&self) -> impl Iterator<Item = ChangeId> {
+        let changes = self.document.get_changes_meta(&[]);
+        changes
+            .iter()
+            .rev()
+            .map(|change| change.hash.0)
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+
+    /// The actor and sequence number of each change, with its hash: no two changes anywhere share the pair.
+    pub fn change_places(&self) -> Vec<(Vec<u8>, u64, ChangeId)> {
+        let changes = self.document.get_changes_meta(&[]);
+        changes
+            .iter()
+            .map(|change| (change.actor.to_bytes().to_vec(), change.seq, change.hash.0))
+            .collect()
+    }
+
     /// Whether two documents show the same, down to keys this version does not know. (Of concurrent values it
     /// compares the winners; the states of what was touched hold the others.)
     pub fn shows_the_same_as(&self, other: &Self) -> bool {

@@ -7,7 +7,7 @@ mod rekey;
 mod submit;
 
 pub use drawer::{DrawerItem, discard, list as list_drawer, resend};
-pub use outcome::{ENCODING_REPLACED, apply_outcome, drop_pending, drop_replaced, refuse};
+pub use outcome::{ENCODING_REPLACED, apply_outcome, refuse, take_over};
 pub use rekey::{fork, take_another_key};
 pub(crate) use submit::open_part;
 pub use submit::{NewWrite, Saved, submit};

@@ -117,19 +117,42 @@ fn accept(step: &mut Step<'_>, row: &OutboxRow, seq: u64, received_ms: i64) -> R
 }
 
 /// The accepted write takes the place of one in the drawer.
-pub fn drop_replaced(step: &mut Step<'_>, row: &OutboxRow) -> Result<()> {
+fn drop_replaced(step: &mut Step<'_>, row: &OutboxRow) -> Result<()> {
     if let Some(replaced) = read(row)?.replaces {
         drawer::remove(step.transaction, &replaced)?;
     }
     Ok(())
 }
 
-/// Takes a pending write out of the queue because the log brought it in full: its own encoding goes, the caller
-/// applies the item.
-pub fn drop_pending(step: &mut Step<'_>, row: &OutboxRow) -> Result<()> {
+/// The log brought a pending write in full: its own encoding goes, `apply` applies the item, and what waits behind
+/// it is encoded anew on top.
+pub fn take_over(
+    step: &mut Step<'_>,
+    row: &OutboxRow,
+    apply: impl FnOnce(&mut Step<'_>) -> Result<()>,
+) -> Result<()> {
+    if row.incarnation == step.device.incarnation.number {
+        step.device.note_accepted(step.transaction, row.n, &row.hash)?;
+    }
+    drop_replaced(step, row)?;
+    put_in_place(step, row, apply)
+}
+
+/// Takes a pending write out of the queue, and `apply` puts the same content in its place, before what waits behind
+/// it is encoded anew.
+pub(super) fn put_in_place(
+    step: &mut Step<'_>,
+    row: &OutboxRow,
+    apply: impl FnOnce(&mut Step<'_>) -> Result<()>,
+) -> Result<()> {
     let documents = documents_of(step, row)?;
     leave(step, row)?;
-    rebuild(step, documents, row.id)?;
+    step.changes.queue = true;
+    if documents.is_empty() {
+        apply(step)?;
+    } else {
+        rebuild(step, documents, row.id, apply)?;
+    }
     replica::refresh_record(step, &row.lane)
 }
 
@@ -140,21 +163,22 @@ fn documents_of(step: &Step<'_>, row: &OutboxRow) -> Result<BTreeSet<DocumentId>
         .collect())
 }
 
-fn rebuild(step: &mut Step<'_>, documents: BTreeSet<DocumentId>, case: WriteId) -> Result<()> {
-    if documents.is_empty() {
-        return Ok(());
-    }
+fn rebuild(
+    step: &mut Step<'_>,
+    documents: BTreeSet<DocumentId>,
+    case: WriteId,
+    meanwhile: impl FnOnce(&mut Step<'_>) -> Result<()>,
+) -> Result<()> {
+    let mut orphans = rebuild_documents(step, &documents, meanwhile)?;
     // A write that can no longer be encoded built on what went: it belongs to its case. Taking it out may show
     // another one; each round takes at least one out, so this ends.
-    loop {
-        let orphans = rebuild_documents(step, &documents)?;
-        if orphans.is_empty() {
-            return Ok(());
-        }
+    while !orphans.is_empty() {
         for orphan in &orphans {
             into_drawer(step, orphan, case, Code::NeedsRefused.as_str(), "")?;
         }
+        orphans = rebuild_documents(step, &documents, |_| Ok(()))?;
     }
+    Ok(())
 }
 
 /// The server said no. The effect is undone, and what touches the same goes into the drawer as one case.
@@ -167,7 +191,9 @@ pub fn refuse(step: &mut Step<'_>, row: &OutboxRow, code: &str, detail: &str) ->
         into_drawer(step, &dependent, row.id, Code::NeedsRefused.as_str(), "")?;
     }
     into_drawer(step, row, row.id, code, detail)?;
-    rebuild(step, documents, row.id)?;
+    if !documents.is_empty() {
+        rebuild(step, documents, row.id, |_| Ok(()))?;
+    }
     for lane in lanes {
         replica::refresh_record(step, &lane)?;
     }

@@ -2,6 +2,7 @@
 //! their keys, so that what the other file already sent is recognised; where the other file used the number for
 //! something else, the content goes on under another key, with the ids people already saw.
 
+use super::outcome::put_in_place;
 use super::submit::save;
 use crate::error::{Code, Result, SyncError};
 use crate::id::{DocumentId, Incarnation};
@@ -22,7 +23,7 @@ pub fn fork(step: &mut Step<'_>) -> Result<()> {
                 .map(|encoding| encoding.document),
         );
     }
-    let orphans = rebuild_documents(step, &documents)?;
+    let orphans = rebuild_documents(step, &documents, |_| Ok(()))?;
     for orphan in orphans {
         super::refuse(step, &orphan, Code::NeedsRefused.as_str(), "")?;
     }
@@ -42,7 +43,7 @@ pub fn take_another_key(step: &mut Step<'_>, row: &OutboxRow) -> Result<()> {
         .collect();
     // The last first: what goes must not take with it what builds on it.
     for row in rows.iter().rev() {
-        super::drop_pending(step, row)?;
+        put_in_place(step, row, |_| Ok(()))?;
     }
     let old = Incarnation {
         number: row.incarnation,

@@ -1,7 +1,7 @@
 //! Writes into documents.
 
 use super::{chart_rows, entry_rows, records};
-use crate::document::{AppliedChange, DocumentError, DocumentKey, Touched, operations};
+use crate::document::{AppliedChange, DocumentError, DocumentKey, Operation, Touched, operations};
 use crate::error::{Code, Result, SyncError};
 use crate::id::{Incarnation, UnitId};
 use crate::limits::CHUNKS_BEFORE_COMPACTION;
@@ -9,8 +9,8 @@ use crate::protocol::{ChangeReference, change_check};
 use crate::record::{Intent, Write};
 use crate::step::Step;
 use crate::store::outbox::EncodingRow;
-use crate::store::{documents, reference};
-use std::collections::HashMap;
+use crate::store::{documents, entries, reference};
+use std::collections::{BTreeSet, HashMap};
 
 /// Applies one's own new write on top of everything here. Returns the changes it is encoded as.
 pub fn apply_own(step: &mut Step<'_>, write: &Write, generation: u32) -> Result<Vec<EncodingRow>> {
@@ -40,6 +40,15 @@ pub fn apply_own(step: &mut Step<'_>, write: &Write, generation: u32) -> Result<
     Ok(encodings)
 }
 
+/// The last change of a document in a message, which the next one builds on unless it says otherwise.
+#[derive(Clone, Copy, Debug)]
+pub enum Previous {
+    /// It was applied.
+    Applied([u8; 32]),
+    /// A snapshot had brought it: four bytes of its hash are known.
+    Brought(u32),
+}
+
 /// Applies a write the server accepted, somebody else's or one's own that is no longer here. `previous` holds, per
 /// document, the last change of this message. The change computed must be the one the server computed.
 ///
@@ -52,7 +61,7 @@ pub fn apply_accepted(
     write: &Write,
     changes: &[ChangeReference],
     seq: u64,
-    previous: &mut HashMap<DocumentKey, [u8; 32]>,
+    previous: &mut HashMap<DocumentKey, Previous>,
 ) -> Result<()> {
     let actor = incarnation.actor(generation);
     let compiled = operations(write, incarnation);
@@ -65,9 +74,11 @@ pub fn apply_accepted(
         let row = documents::get(step.transaction, &key.id())?;
         if row.is_some_and(|row| row.as_of >= seq) {
             // A snapshot brought this item's change with the document.
+            previous.insert(key, Previous::Brought(change.check));
+            project_by_order(step, &key, write, &compiled.operations)?;
             continue;
         }
-        let dependencies = dependencies(change, previous.get(&key));
+        let dependencies = dependencies(step, &key, change, previous.get(&key))?;
         let applied = with_document(step, &key, |document| match &change.raw {
             Some(raw) => document.apply_raw(raw, &actor),
             None => document.apply(&compiled.operations, &actor, Some(&dependencies)),
@@ -75,7 +86,7 @@ pub fn apply_accepted(
         if change_check(&applied.hash) != change.check {
             return Err(SyncError::from(Code::EncodingMismatch));
         }
-        previous.insert(key, applied.hash);
+        previous.insert(key, Previous::Applied(applied.hash));
         if applied.known {
             continue;
         }
@@ -90,15 +101,49 @@ pub fn apply_accepted(
 }
 
 /// The heads a change reference names: given, or the previous change of the message, or the genesis change.
-fn dependencies(change: &ChangeReference, previous: Option<&[u8; 32]>) -> Vec<[u8; 32]> {
-    match &change.dependencies {
-        Some(named) => named.iter().map(|hash| **hash).collect(),
-        None => vec![
-            previous
-                .copied()
-                .unwrap_or(crate::document::LoadedDocument::genesis_hash()),
-        ],
+fn dependencies(
+    step: &mut Step<'_>,
+    key: &DocumentKey,
+    change: &ChangeReference,
+    previous: Option<&Previous>,
+) -> Result<Vec<[u8; 32]>> {
+    if let Some(named) = &change.dependencies {
+        return Ok(named.iter().map(|hash| **hash).collect());
     }
+    let implied = match previous {
+        None => crate::document::LoadedDocument::genesis_hash(),
+        Some(Previous::Applied(hash)) => *hash,
+        Some(Previous::Brought(check)) => with_document(step, key, |document| {
+            let mut hashes = document.change_hashes();
+            hashes
+                .find(|hash| change_check(hash) == *check)
+                .ok_or(DocumentError::MissingDependency)
+        })?,
+    };
+    Ok(vec![implied])
+}
+
+/// Only which of several headers of an entry shows depends on who came first in the log.
+fn project_by_order(
+    step: &mut Step<'_>,
+    key: &DocumentKey,
+    write: &Write,
+    operations: &[Operation],
+) -> Result<()> {
+    if !matches!(write.intent, Intent::Finalize { .. } | Intent::Add { .. }) {
+        return Ok(());
+    }
+    let mut touched = Touched::by_operations(operations);
+    let mut several = BTreeSet::new();
+    for entry in touched.entries {
+        // An entry whose id derives from its write has one header.
+        let shared = entry.0.get_version_num() == 5 || matches!(write.intent, Intent::Finalize { .. });
+        if shared && entries::get(step.transaction, &entry)?.is_some_and(|row| row.headers > 1) {
+            several.insert(entry);
+        }
+    }
+    touched.entries = several;
+    project(step, key, write.unit, &touched)
 }
 
 /// The server accepted one's own write as it is encoded here: its changes are everybody's now, and what depends on
@@ -107,15 +152,7 @@ pub fn settle_own(step: &mut Step<'_>, incarnation: &Incarnation, write: &Write)
     for compiled in operations(write, incarnation) {
         let id = compiled.key.id();
         documents::settle_chunks(step.transaction, &id, write.n)?;
-        // Only a second header of an entry depends on who came first.
-        if matches!(write.intent, Intent::Finalize { .. }) {
-            project(
-                step,
-                &compiled.key,
-                write.unit,
-                &Touched::by_operations(&compiled.operations),
-            )?;
-        }
+        project_by_order(step, &compiled.key, write, &compiled.operations)?;
     }
     step.changes.patient(write.patient);
     Ok(())

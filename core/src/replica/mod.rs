@@ -9,7 +9,7 @@ mod first_sync;
 mod reconstruct;
 mod records;
 
-pub use apply::{apply_accepted, apply_own, settle_own};
+pub use apply::{Previous, apply_accepted, apply_own, settle_own};
 pub use cache::DocumentCache;
 pub use entry_rows::{entry_state, shown_header_of as shown_header};
 pub use first_sync::{announce, take_document};

@@ -1,7 +1,7 @@
 //! Taking writes back: a document is built again from what the server accepted and the writes that still wait,
 //! encoded anew under the next generation.
 
-use super::apply::project;
+use super::apply::{project, with_document};
 use crate::document::{DocumentKey, LoadedDocument, operations};
 use crate::error::{Code, Result, SyncError};
 use crate::id::{DocumentId, Incarnation};
@@ -13,12 +13,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// Builds documents again. The writes that wait in them, and the documents these touch besides, come along.
+/// `meanwhile` runs on the documents as the server has them, before the waiting writes are laid on top.
 /// Returns the writes that cannot be encoded any more (what they build on is gone): they belong into the drawer.
-pub fn rebuild_documents(step: &mut Step<'_>, documents: &BTreeSet<DocumentId>) -> Result<Vec<OutboxRow>> {
+pub fn rebuild_documents(
+    step: &mut Step<'_>,
+    documents: &BTreeSet<DocumentId>,
+    meanwhile: impl FnOnce(&mut Step<'_>) -> Result<()>,
+) -> Result<Vec<OutboxRow>> {
     let (documents, writes) = closure(step, documents)?;
     step.device.counters.generation = step.device.counters.generation.saturating_add(1);
     let generation = step.device.counters.generation;
-    let mut rebuilt: BTreeMap<DocumentId, (DocumentKey, LoadedDocument)> = BTreeMap::new();
+    let mut keys: BTreeMap<DocumentId, DocumentKey> = BTreeMap::new();
     for id in &documents {
         let Some(row) = documents::get(step.transaction, id)? else {
             continue;
@@ -29,23 +34,25 @@ pub fn rebuild_documents(step: &mut Step<'_>, documents: &BTreeSet<DocumentId>) 
             step.damaged.insert(*id);
             SyncError::from(Code::StoreDamaged)
         })?;
-        rebuilt.insert(*id, (row.key, loaded));
+        step.documents.replace(*id, loaded);
+        keys.insert(*id, row.key);
     }
+    meanwhile(step)?;
     let mut orphans = Vec::new();
     for n in writes {
         let Some(row) = outbox::get(step.transaction, n)? else {
             continue;
         };
-        if !encode_again(step, &row, generation, &mut rebuilt)? {
+        if !encode_again(step, &row, generation, &keys)? {
             orphans.push(row);
         }
     }
-    for (id, (key, document)) in rebuilt {
+    for (id, key) in keys {
         let Some(row) = documents::get(step.transaction, &id)? else {
             continue;
         };
-        documents::set_as_of(step.transaction, &id, document.entry_count(), row.as_of)?;
-        step.documents.replace(id, document);
+        let entries = with_document(step, &key, |document| Ok(document.entry_count()))?;
+        documents::set_as_of(step.transaction, &id, entries, row.as_of)?;
         reproject(step, &key, row.unit)?;
     }
     Ok(orphans)
@@ -77,7 +84,7 @@ fn encode_again(
     step: &mut Step<'_>,
     row: &OutboxRow,
     generation: u32,
-    rebuilt: &mut BTreeMap<DocumentId, (DocumentKey, LoadedDocument)>,
+    rebuilt: &BTreeMap<DocumentId, DocumentKey>,
 ) -> Result<bool> {
     let write = Write::from_bytes(&row.bytes).ok_or(SyncError::from(Code::StoreDamaged))?;
     let incarnation = Incarnation {
@@ -88,14 +95,17 @@ fn encode_again(
     let compiled = operations(&write, &incarnation);
     let mut applied = Vec::new();
     for compiled in &compiled {
-        let Some((_, document)) = rebuilt.get_mut(&compiled.key.id()) else {
+        if !rebuilt.contains_key(&compiled.key.id()) {
             return Ok(false);
-        };
-        match document.apply(&compiled.operations, &actor, None) {
-            Ok(change) => applied.push((compiled.key.id(), change)),
+        }
+        let made = with_document(step, &compiled.key, |document| {
+            Ok(document.apply(&compiled.operations, &actor, None).ok())
+        })?;
+        match made {
+            Some(change) => applied.push((compiled.key.id(), change)),
             // A write of two documents whose first half fits and second does not would leave a half: none does
             // today, because only a move touches two, and both its halves only add.
-            Err(_) => return Ok(false),
+            None => return Ok(false),
         }
     }
     for (ordinal, (id, change)) in applied.into_iter().enumerate() {
@@ -113,7 +123,7 @@ fn encode_again(
 
 /// Writes all rows of a document again, and takes away those that are no longer in it.
 fn reproject(step: &mut Step<'_>, key: &DocumentKey, unit: crate::id::UnitId) -> Result<()> {
-    let everything = super::apply::with_document(step, key, |document| Ok(document.everything()))?;
+    let everything = with_document(step, key, |document| Ok(document.everything()))?;
     for entry in entries::ids_in_chapter(step.transaction, key)? {
         if !everything.entries.contains(&entry) {
             entries::remove(step.transaction, &entry)?;

@@ -16,8 +16,8 @@ use crate::record::{Compartment, Intent};
 use crate::replica;
 use crate::step::Step;
 use crate::store::cursors::{self, CursorRow};
+use crate::store::outbox as rows;
 use crate::store::receipts::{self, Receipt};
-use crate::store::{outbox as rows, outbox::OutboxRow};
 use ed25519_dalek::{Signature, VerifyingKey};
 use std::collections::{HashMap, VecDeque};
 
@@ -27,7 +27,7 @@ pub struct PendingAnswer {
     asked: Asked,
     answer: SyncAnswer,
     pages: VecDeque<PendingPage>,
-    previous: HashMap<DocumentKey, [u8; 32]>,
+    previous: HashMap<DocumentKey, replica::Previous>,
     outcomes_applied: bool,
     more: bool,
     /// Items of the pages, and how many of them are applied: for the progress.
@@ -463,7 +463,7 @@ fn apply_item(
     origin: &Incarnation,
     item: &LogItem,
     receipt: Receipt,
-    previous: &mut HashMap<DocumentKey, [u8; 32]>,
+    previous: &mut HashMap<DocumentKey, replica::Previous>,
 ) -> Result<()> {
     let Some(write) = item.write.value() else {
         // A newer version's: kept as it came, and passed over.
@@ -476,40 +476,35 @@ fn apply_item(
         return Ok(());
     };
     let id = write.id(origin);
-    if origin.store == step.device.incarnation.store
-        && let Some(row) = rows::by_id(step.transaction, &id)?
-    {
-        take_over(step, &row)?;
+    let mut apply = |step: &mut Step<'_>| {
+        receipts::put(step.transaction, &id, &receipt)?;
+        let limit = step.device.clock_limit_ms(&step.now);
+        step.device.counters.hlc = step.device.counters.hlc.observe(write.hlc(), limit);
+        if receipt.stream.compartment == Compartment::Identity {
+            replica::accept_record(step, origin, write, receipt.seq)?;
+        }
+        replica::apply_accepted(
+            step,
+            origin,
+            item.generation,
+            write,
+            &item.changes,
+            receipt.seq,
+            previous,
+        )
+    };
+    let waits = if origin.store == step.device.incarnation.store {
+        if receipts::own(step.transaction, write.n)?.is_some_and(|(hash, _)| hash == item.write.hash()) {
+            // Accepted before, and now the cursor passes it.
+            receipts::forget_own(step.transaction, write.n)?;
+        }
+        rows::by_id(step.transaction, &id)?
+    } else {
+        None
+    };
+    match waits {
+        // What waited here is in the log: the server's encoding takes the place of ours.
+        Some(row) => outbox::take_over(step, &row, apply),
+        None => apply(step),
     }
-    if origin.store == step.device.incarnation.store
-        && let Some((hash, _)) = receipts::own(step.transaction, write.n)?
-        && hash == item.write.hash()
-    {
-        // Accepted before, and now the cursor passes it.
-        receipts::forget_own(step.transaction, write.n)?;
-    }
-    receipts::put(step.transaction, &id, &receipt)?;
-    let limit = step.device.clock_limit_ms(&step.now);
-    step.device.counters.hlc = step.device.counters.hlc.observe(write.hlc(), limit);
-    if receipt.stream.compartment == Compartment::Identity {
-        replica::accept_record(step, origin, write, receipt.seq)?;
-    }
-    replica::apply_accepted(
-        step,
-        origin,
-        item.generation,
-        write,
-        &item.changes,
-        receipt.seq,
-        previous,
-    )
-}
-
-/// The log brought a write that waits here: the server's encoding takes the place of ours.
-fn take_over(step: &mut Step<'_>, row: &OutboxRow) -> Result<()> {
-    outbox::drop_pending(step, row)?;
-    if row.incarnation == step.device.incarnation.number {
-        step.device.note_accepted(step.transaction, row.n, &row.hash)?;
-    }
-    outbox::drop_replaced(step, row)
 }
