@@ -16,7 +16,7 @@ use serde_bytes::ByteArray;
 /// What a person asks to be written.
 #[derive(Clone, PartialEq, Debug)]
 pub struct NewWrite {
-    /// The unit they work in; the first in scope when none is named.
+    /// The unit they work in; when none is named the patient's, and a new patient's is the first in scope.
     pub unit: Option<UnitId>,
     /// Who may read it.
     pub compartment: Compartment,
@@ -55,9 +55,13 @@ pub fn submit(step: &mut Step<'_>, new: NewWrite) -> Result<Saved> {
 pub(super) fn submit_as(step: &mut Step<'_>, new: NewWrite, first_key: Option<FirstKey>) -> Result<Saved> {
     let enrolment = step.device.enrolled()?;
     let user = enrolment.user;
-    let unit = match new.unit {
-        Some(unit) => unit,
-        None => step.device.default_unit()?,
+    let unit = match (new.unit, new.patient) {
+        (Some(unit), _) => unit,
+        (None, Some(patient)) => match patients::get(step.transaction, &patient)? {
+            Some(row) => row.unit,
+            None => step.device.default_unit()?,
+        },
+        (None, None) => step.device.default_unit()?,
     };
     let stream = crate::record::Stream::new(unit, new.compartment);
     if !enrolment.scope.streams.contains(&stream) {

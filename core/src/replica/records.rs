@@ -5,69 +5,153 @@
 use crate::error::Result;
 use crate::id::{ConflictId, Incarnation, PatientId};
 use crate::protocol::SnapshotRecord;
-use crate::record::{Intent, PatientField, PatientRecord, PatientValue, Write, duplicate_keys, fold};
+use crate::record::{
+    FieldChange, Intent, PatientField, PatientRecord, PatientValue, Write, duplicate_keys, fold,
+};
 use crate::step::Step;
 use crate::store::conflicts::{self, Choice, ConflictRow, ConflictSubject};
 use crate::store::outbox;
 use crate::store::patients::{self, PatientRow};
 use crate::store::receipts;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-type Writers = BTreeMap<String, Choice>;
-type Refused = BTreeMap<String, Vec<Choice>>;
+/// Values that no longer fitted, per field, each with the record's version it came after.
+type Refused = BTreeMap<String, Vec<(u64, Choice)>>;
+
+/// Who set what is shown.
+#[derive(Default, Serialize, Deserialize)]
+struct Writers {
+    /// Per field, the last edit that was set.
+    fields: BTreeMap<String, Choice>,
+    /// The registration (its value is left out).
+    registered: Option<Choice>,
+    /// After a snapshot: the record as the log has it so far, and its version. What is shown is the snapshot's.
+    behind: Option<(PatientRecord, u64)>,
+}
+
+/// A record on its way along the log.
+struct Trail {
+    record: Option<PatientRecord>,
+    version: u64,
+    writers: Writers,
+    refused: Refused,
+}
+
+impl Trail {
+    fn of(row: &PatientRow, behind: bool) -> Self {
+        let mut writers: Writers = serde_json::from_str(&row.field_writers).unwrap_or_default();
+        let refused = serde_json::from_str(&row.refused).unwrap_or_default();
+        let (record, version) = if behind {
+            writers
+                .behind
+                .take()
+                .map_or((None, 0), |(record, version)| (Some(record), version))
+        } else {
+            (row.accepted.clone(), row.version)
+        };
+        Self {
+            record,
+            version,
+            writers,
+            refused,
+        }
+    }
+
+    fn put_into(mut self, row: &mut PatientRow, behind: bool) {
+        if !behind {
+            row.accepted = self.record;
+            row.version = self.version;
+            self.writers.behind = None;
+        } else if self.version < row.version {
+            self.writers.behind = self.record.map(|record| (record, self.version));
+        }
+        row.field_writers = serde_json::to_string(&self.writers).unwrap_or_default();
+        row.refused = serde_json::to_string(&self.refused).unwrap_or_default();
+    }
+
+    /// A patient that two devices imported is registered once. What the second registration says otherwise waits
+    /// for a person.
+    fn register(&mut self, write: &Write, incarnation: &Incarnation, record: &PatientRecord) {
+        let Some(known) = &self.record else {
+            self.record = Some(record.clone());
+            self.version = 1;
+            self.writers.registered = Some(choice(write, incarnation, &PatientValue::default()));
+            return;
+        };
+        let empty = PatientRecord::default();
+        for field in PatientField::ALL {
+            let value = record.get(field);
+            if value != known.get(field) && value != empty.get(field) {
+                let refused = (self.version, choice(write, incarnation, &value));
+                self.refused
+                    .entry(field.name().to_owned())
+                    .or_default()
+                    .push(refused);
+            }
+        }
+    }
+
+    fn edit(&mut self, write: &Write, incarnation: &Incarnation, changes: &[FieldChange]) {
+        let Some(record) = &mut self.record else { return };
+        self.version += 1;
+        for change in changes {
+            let name = change.field.name().to_owned();
+            let choice = choice(write, incarnation, &change.to);
+            let current = record.get(change.field);
+            if current == change.from || current == change.to {
+                if record.set(change.field, &change.to).is_ok() {
+                    self.writers.fields.insert(
+                        name,
+                        Choice {
+                            shown: true,
+                            ..choice
+                        },
+                    );
+                }
+            } else {
+                self.refused.entry(name).or_default().push((self.version, choice));
+            }
+        }
+    }
+
+    /// A decision takes away what its author saw, and nothing that came to the record since.
+    fn decide(&mut self, fields: &[PatientField], seen_version: u64) {
+        for field in fields {
+            if let Some(values) = self.refused.get_mut(field.name()) {
+                values.retain(|(version, _)| *version > seen_version);
+            }
+        }
+        self.refused.retain(|_, values| !values.is_empty());
+    }
+}
 
 /// Applies a write of the identity stream that the server accepted.
 pub fn accept_record(step: &mut Step<'_>, incarnation: &Incarnation, write: &Write, seq: u64) -> Result<()> {
     let found = patients::get(step.transaction, &write.patient)?;
-    if found.as_ref().is_some_and(|row| row.as_of >= seq) {
-        // A snapshot brought the record as it was after this write.
-        return Ok(());
-    }
+    // A snapshot brought the record as it was after this write; who wrote what is in the log alone.
+    let behind = found.as_ref().is_some_and(|row| row.as_of >= seq);
     match &write.intent {
         Intent::Register { record, .. } => {
             let mut row = found.unwrap_or_else(|| new_row(write, record.clone()));
-            // A patient that two devices imported is registered once; the second registration changes nothing.
             if row.accepted.is_none() {
-                row.accepted = Some(record.clone());
-                row.version = 1;
                 row.unit = write.unit;
             }
+            let mut trail = Trail::of(&row, behind);
+            trail.register(write, incarnation, record);
+            trail.put_into(&mut row, behind);
             store(step, row)
         }
         Intent::EditRecord {
-            changes, resolves, ..
+            base_version,
+            changes,
+            resolves,
         } => {
             let Some(mut row) = found else { return Ok(()) };
-            let Some(mut accepted) = row.accepted.clone() else {
-                return Ok(());
-            };
-            let mut writers: Writers = serde_json::from_str(&row.field_writers).unwrap_or_default();
-            let mut refused: Refused = serde_json::from_str(&row.refused).unwrap_or_default();
-            for change in changes {
-                let name = change.field.name();
-                let choice = choice(write, incarnation, &change.to);
-                let current = accepted.get(change.field);
-                if current == change.from || current == change.to {
-                    if accepted.set(change.field, &change.to).is_ok() {
-                        writers.insert(
-                            name.to_owned(),
-                            Choice {
-                                shown: true,
-                                ..choice
-                            },
-                        );
-                    }
-                } else {
-                    refused.entry(name.to_owned()).or_default().push(choice);
-                }
-                if resolves.contains(&change.field) && current == change.from {
-                    refused.remove(name);
-                }
-            }
-            row.version += 1;
-            row.accepted = Some(accepted);
-            row.field_writers = serde_json::to_string(&writers).unwrap_or_default();
-            row.refused = serde_json::to_string(&refused).unwrap_or_default();
+            let mut trail = Trail::of(&row, behind);
+            trail.decide(resolves, *base_version);
+            trail.edit(write, incarnation, changes);
+            trail.put_into(&mut row, behind);
             store(step, row)
         }
         _ => Ok(()),
@@ -90,6 +174,11 @@ pub fn accept_snapshot_record(step: &mut Step<'_>, snapshot: &SnapshotRecord) ->
         refused: "{}".into(),
         as_of: 0,
     });
+    let mut writers: Writers = serde_json::from_str(&row.field_writers).unwrap_or_default();
+    if writers.behind.is_none() {
+        writers.behind = row.accepted.take().map(|accepted| (accepted, row.version));
+    }
+    row.field_writers = serde_json::to_string(&writers).unwrap_or_default();
     row.accepted = Some(snapshot.record.clone());
     row.version = snapshot.version;
     row.as_of = snapshot.as_of;
@@ -153,10 +242,14 @@ fn waiting(step: &Step<'_>, patient: &PatientId) -> Result<Vec<Write>> {
 
 fn store(step: &mut Step<'_>, mut row: PatientRow) -> Result<()> {
     let mut shown = row.accepted.clone();
+    let mut decided = Vec::new();
     for write in waiting(step, &row.id)? {
         match write.intent {
             Intent::Register { record, .. } if shown.is_none() => shown = Some(record),
-            Intent::EditRecord { changes, .. } => {
+            Intent::EditRecord {
+                changes, resolves, ..
+            } => {
+                decided.extend(resolves);
                 if let Some(shown) = &mut shown {
                     for change in changes {
                         // A value that does not fit its field was refused when it was written.
@@ -176,29 +269,29 @@ fn store(step: &mut Step<'_>, mut row: PatientRow) -> Result<()> {
         &fold(&row.record.name),
         &duplicate_keys(&row.record),
     )?;
-    write_conflicts(step, &row)?;
+    write_conflicts(step, &row, &decided)?;
     step.changes.patient(row.id);
     step.changes.patient_list = true;
     Ok(())
 }
 
-fn write_conflicts(step: &mut Step<'_>, row: &PatientRow) -> Result<()> {
+/// Conflicts that a write which waits here `decided` are closed here already.
+fn write_conflicts(step: &mut Step<'_>, row: &PatientRow, decided: &[PatientField]) -> Result<()> {
     let refused: Refused = serde_json::from_str(&row.refused).unwrap_or_default();
     let writers: Writers = serde_json::from_str(&row.field_writers).unwrap_or_default();
     let mut open = Vec::new();
     for (name, values) in &refused {
-        let Some(field) = PatientField::parse(name) else {
+        let Some(field) = PatientField::parse(name).filter(|field| !decided.contains(field)) else {
             continue;
         };
         let shown = row.accepted.as_ref().unwrap_or(&row.record).get(field);
-        let mut choices: Vec<Choice> = vec![
-            writers
-                .get(name)
-                .cloned()
-                .unwrap_or_else(|| registered(row, shown.clone())),
-        ];
-        choices[0].value = shown.clone();
-        for value in values {
+        let writer = writers.fields.get(name).or(writers.registered.as_ref());
+        let mut choices = vec![Choice {
+            value: shown.clone(),
+            shown: true,
+            ..writer.cloned().unwrap_or_else(|| unknown_writer(row))
+        }];
+        for (_, value) in values {
             if !choices.iter().any(|known| known.value == value.value) {
                 choices.push(value.clone());
             }
@@ -224,10 +317,10 @@ fn write_conflicts(step: &mut Step<'_>, row: &PatientRow) -> Result<()> {
     Ok(())
 }
 
-/// A value that nobody set since the registration.
-fn registered(row: &PatientRow, value: PatientValue) -> Choice {
+/// Until the log is read as far as a snapshot, who wrote what it shows is not known.
+fn unknown_writer(row: &PatientRow) -> Choice {
     Choice {
-        value,
+        value: PatientValue::default(),
         author: crate::id::UserId(uuid::Uuid::nil()),
         recorded_at: crate::time::Zoned {
             utc_ms: 0,
