@@ -2,13 +2,15 @@
 //! and clocks the test moves.
 
 mod in_process;
+mod inspect;
 mod network;
 mod probe;
 mod world;
 
 pub use in_process::InProcessServer;
+pub use inspect::{Rows, open_file};
 pub use network::{Fault, Faults};
-pub use world::{World, at, note};
+pub use world::{BEGIN_MS, World, at, note};
 
 /// The README's example is compiled and run.
 #[cfg(doctest)]

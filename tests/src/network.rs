@@ -36,6 +36,8 @@ pub struct Faults {
     pub exchanges: u64,
     /// Bytes of bodies up and down.
     pub bytes: (u64, u64),
+    /// Every request with its answer, while it is some.
+    pub heard: Option<Vec<(HttpRequest, Reply)>>,
     late: Option<Reply>,
 }
 
@@ -85,6 +87,9 @@ impl Faults {
             }
         };
         self.bytes.1 += reply.body.len() as u64;
+        if let Some(heard) = &mut self.heard {
+            heard.push((request.clone(), reply.clone()));
+        }
         Ok(reply)
     }
 }

@@ -21,7 +21,7 @@ use vereda_server::admin::{Administration, open_store};
 use vereda_server::{Role, Server, ServerKeys, ServerNow, ServerOptions};
 
 /// 2026-05-04T13:30:00Z, when every world begins.
-pub(crate) const BEGIN_MS: i64 = 1_777_901_400_000;
+pub const BEGIN_MS: i64 = 1_777_901_400_000;
 
 /// An instant: minutes after the world's beginning.
 pub fn at(minutes: i64) -> Zoned {
@@ -201,6 +201,26 @@ impl World {
             })
         };
         devices[device].run(&mut exchange, work)
+    }
+
+    /// What the server answers to a request, past the network and its faults.
+    pub fn ask_server(&mut self, request: &HttpRequest) -> Reply {
+        serve(
+            self.server.as_ref(),
+            &self.server_clock,
+            &mut self.entropy,
+            request,
+        )
+    }
+
+    /// The key of the server's store.
+    pub fn server_key(&self) -> [u8; 32] {
+        self.keys.store
+    }
+
+    /// The server's time.
+    pub fn server_clock_ms(&self) -> i64 {
+        self.server_clock.now().wall_ms
     }
 
     /// Time passes, for everybody.

@@ -153,6 +153,14 @@ impl Client {
         Imports(self)
     }
 
+    /// Writes the whole read model again from the documents, for repair. Returns how many documents were read.
+    ///
+    /// # Errors
+    /// `store_damaged` when one does not load; nothing is changed then.
+    pub async fn rebuild_read_model(&self) -> Result<u64> {
+        self.call(crate::replica::reproject_everything).await
+    }
+
     /// How it stands.
     pub async fn status(&self) -> Result<Status> {
         let (sender, receiver) = oneshot::channel();

@@ -1,0 +1,14 @@
+//! What the trail promises about what it holds: merging, drafts, corrections, records, clocks, audit, scope, and
+//! what people type wrong. Tests name the invariants they show.
+
+mod audited;
+mod clocks;
+mod corrections;
+mod drafts;
+mod merging;
+mod permutations;
+mod records;
+mod scope;
+mod scribbling;
+mod snapshots;
+mod watched;

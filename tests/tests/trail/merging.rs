@@ -1,0 +1,139 @@
+//! Whole devices: conflicts show both values, a decision closes them everywhere, and equal heads are equal rows.
+
+use vereda_core::client::Resolution;
+use vereda_core::id::{ChartItemId, PatientId};
+use vereda_core::record::ChartKind;
+use vereda_core::redact::Sensitive;
+use vereda_core::store::conflicts::{ConflictRow, ConflictSubject};
+use vereda_tests::World;
+
+fn set(
+    world: &mut World,
+    device: usize,
+    patient: PatientId,
+    item: Option<ChartItemId>,
+    fields: &[(&str, &str)],
+) -> ChartItemId {
+    let fields = fields
+        .iter()
+        .map(|(field, value)| ((*field).to_owned(), Sensitive((*value).to_owned())))
+        .collect();
+    let saved = world.run(device, |client| async move {
+        client
+            .chart()
+            .set(patient, item, ChartKind("allergy".into()), fields)
+            .await
+    });
+    saved.expect("a chart item").chart_item.expect("its id")
+}
+
+fn conflicting(seed: u64) -> (World, PatientId, ChartItemId) {
+    let mut world = World::new(seed, 3);
+    let patient = world.patient(0, "Helena Prado");
+    let item = set(
+        &mut world,
+        0,
+        patient,
+        None,
+        &[("display", "Dipirona"), ("severity", "leve")],
+    );
+    world.converge();
+    set(&mut world, 0, patient, Some(item), &[("severity", "grave")]);
+    set(&mut world, 1, patient, Some(item), &[("severity", "moderada")]);
+    world.converge();
+    (world, patient, item)
+}
+
+fn the_conflict(world: &World, device: usize) -> ConflictRow {
+    let conflicts = world.rows(device).conflicts;
+    let [conflict] = conflicts.as_slice() else {
+        panic!("one conflict, not {}", conflicts.len())
+    };
+    conflict.clone()
+}
+
+#[test]
+fn c3_a_conflict_shows_both_values_with_who_and_when_on_every_device() {
+    let (world, patient, item) = conflicting(31);
+    world.assert_same_rows();
+    let conflict = the_conflict(&world, 2);
+    assert_eq!((conflict.patient, conflict.subject), (patient, item.0));
+    assert_eq!(conflict.subject_kind, ConflictSubject::ChartItem);
+    assert_eq!(conflict.field, "severity");
+    assert!(conflict.needs_person, "an allergy is never left to the machine");
+    let mut said: Vec<(&str, _)> = conflict
+        .choices
+        .iter()
+        .map(|choice| (choice.value.as_str(), choice.author))
+        .collect();
+    said.sort_unstable();
+    let (first, second) = (world.enrolment(0).user, world.enrolment(1).user);
+    assert_eq!(said, [("grave", first), ("moderada", second)]);
+    assert!(
+        conflict
+            .choices
+            .iter()
+            .all(|choice| choice.recorded_at.utc_ms > 0)
+    );
+    assert_eq!(conflict.choices.iter().filter(|choice| choice.shown).count(), 1);
+}
+
+#[test]
+fn c3_a_decision_is_a_write_that_closes_the_conflict_everywhere() {
+    for chosen in 0..3 {
+        let (mut world, _, _) = conflicting(32 + chosen as u64);
+        let conflict = the_conflict(&world, 2);
+        let value = match chosen {
+            2 => Sensitive("gravíssima".to_owned()),
+            index => conflict.choices[index].value.clone(),
+        };
+        let resolution = match chosen {
+            2 => Resolution::Value(value.clone()),
+            index => Resolution::Choice(conflict.choices[index].write),
+        };
+        world
+            .run(2, |client| async move {
+                client.conflicts().resolve(conflict.id, resolution).await
+            })
+            .expect("decided");
+        assert_eq!(world.rows(2).conflicts, [], "here at once");
+        world.converge();
+        for device in 0..3 {
+            let rows = world.rows(device);
+            assert_eq!(rows.conflicts, []);
+            assert_eq!(rows.chart[0].fields["severity"], value);
+        }
+        world.assert_same_rows();
+        world.assert_rows_follow_from_documents(1);
+    }
+}
+
+#[test]
+fn two_equal_values_are_no_conflict() {
+    let mut world = World::new(36, 2);
+    let patient = world.patient(0, "Iara Costa");
+    let item = set(&mut world, 0, patient, None, &[("display", "Penicilina")]);
+    world.converge();
+    for device in 0..2 {
+        set(&mut world, device, patient, Some(item), &[("status", "active")]);
+    }
+    world.converge();
+    assert_eq!(world.rows(0).conflicts, []);
+    world.assert_same_rows();
+}
+
+#[test]
+fn fields_that_two_change_apart_merge() {
+    let mut world = World::new(37, 2);
+    let patient = world.patient(0, "João Alves");
+    let item = set(&mut world, 0, patient, None, &[("display", "Látex")]);
+    world.converge();
+    set(&mut world, 0, patient, Some(item), &[("status", "active")]);
+    set(&mut world, 1, patient, Some(item), &[("severity", "grave")]);
+    world.converge();
+    let rows = world.rows(1);
+    assert_eq!(rows.conflicts, []);
+    assert_eq!(rows.chart[0].fields["status"].as_str(), "active");
+    assert_eq!(rows.chart[0].fields["severity"].as_str(), "grave");
+    world.assert_same_rows();
+}

@@ -1,0 +1,273 @@
+//! Patients' records: check digits, versions, conflicts, likely duplicates.
+
+use vereda_core::client::{PageRequest, PatientFilter, Resolution};
+use vereda_core::error::Code;
+use vereda_core::id::PatientId;
+use vereda_core::record::{Identifier, IdentifierSystem, PatientRecord};
+use vereda_core::redact::Sensitive;
+use vereda_core::store::conflicts::{ConflictRow, ConflictSubject};
+use vereda_core::store::patients::PatientRow;
+use vereda_tests::World;
+
+/// A number with valid check digits.
+const CPF: &str = "529.982.247-25";
+
+fn identifier(system: &str, value: &str) -> Identifier {
+    Identifier {
+        system: IdentifierSystem(system.into()),
+        value: Sensitive(value.into()),
+    }
+}
+
+fn record(world: &mut World, device: usize, patient: PatientId) -> PatientRow {
+    world
+        .run(device, |client| async move {
+            client.open_patient(patient, "test").await?.record().await
+        })
+        .expect("a record")
+}
+
+fn edit(world: &mut World, device: usize, patient: PatientId, change: impl FnOnce(&mut PatientRecord)) {
+    let mut edited = record(world, device, patient).record;
+    change(&mut edited);
+    world
+        .run(device, |client| async move {
+            client.patients().edit(patient, edited).await
+        })
+        .expect("edited")
+        .expect("something changed");
+}
+
+fn the_conflict(world: &World, device: usize) -> ConflictRow {
+    let conflicts = world.rows(device).conflicts;
+    let [conflict] = conflicts.as_slice() else {
+        panic!("one conflict, not {}", conflicts.len())
+    };
+    conflict.clone()
+}
+
+#[test]
+fn a_cpf_is_normalised_and_a_wrong_one_saves_nothing() {
+    let mut world = World::new(41, 1);
+    let with = |value: &str| PatientRecord {
+        identifiers: vec![identifier("cpf", value)],
+        ..PatientRecord::named("Lia Ramos")
+    };
+    let wrong = with("529.982.247-26");
+    let refused = world.run(0, |client| async move { client.patients().register(wrong).await });
+    assert_eq!(refused.expect_err("wrong digits").code, Code::CpfInvalid);
+    assert_eq!(world.rows(0).patients.len(), 0);
+    let right = with(CPF);
+    let patient = world
+        .run(0, |client| async move { client.patients().register(right).await })
+        .expect("registered")
+        .patient;
+    let cns = PatientRecord {
+        identifiers: vec![identifier("cns", "123")],
+        ..PatientRecord::named("Lia Ramos")
+    };
+    let refused = world.run(
+        0,
+        |client| async move { client.patients().edit(patient, cns).await },
+    );
+    assert_eq!(refused.expect_err("not a card").code, Code::CnsInvalid);
+    let kept = record(&mut world, 0, patient).record.identifiers;
+    assert_eq!(kept, [Identifier::parse("cpf", CPF).expect("valid")]);
+    let found = world
+        .run(0, |client| async move {
+            let filter = PatientFilter {
+                words: Some(Sensitive("52998224725".into())),
+            };
+            client.patients().list(filter, PageRequest::default()).await
+        })
+        .expect("a list");
+    assert_eq!(found.rows.len(), 1, "found by the whole number");
+}
+
+#[test]
+fn c3_two_edits_of_one_field_are_a_conflict_with_both_values_on_every_device() {
+    for first in 0..2 {
+        let mut world = World::new(42 + first as u64, 3);
+        let patient = world.patient(2, "Mara Silva");
+        world.converge();
+        edit(&mut world, 0, patient, |record| {
+            record.birth_date = Some("1980-03-04".to_owned().into())
+        });
+        edit(&mut world, 1, patient, |record| {
+            record.birth_date = Some("1980-04-03".to_owned().into())
+        });
+        world.sync(first);
+        world.converge();
+        world.assert_same_rows();
+        let dates = ["\"1980-03-04\"", "\"1980-04-03\""];
+        let conflict = the_conflict(&world, 1 - first);
+        assert_eq!(conflict.subject_kind, ConflictSubject::Patient);
+        assert_eq!(conflict.field, "birth_date");
+        assert!(conflict.needs_person);
+        let values: Vec<&str> = conflict
+            .choices
+            .iter()
+            .map(|choice| choice.value.as_str())
+            .collect();
+        assert_eq!(
+            values,
+            [dates[first], dates[1 - first]],
+            "the first in the log shows"
+        );
+        assert_eq!(conflict.choices[0].author, world.enrolment(first).user);
+        assert_eq!(conflict.choices[1].author, world.enrolment(1 - first).user);
+        assert!(conflict.choices[0].shown && !conflict.choices[1].shown);
+        // Whichever value is chosen, the decision closes the conflict everywhere.
+        let chosen = conflict.choices[first].clone();
+        let (id, write) = (conflict.id, chosen.write);
+        world
+            .run(2, |client| async move {
+                client.conflicts().resolve(id, Resolution::Choice(write)).await
+            })
+            .expect("decided");
+        assert_eq!(world.rows(2).conflicts, [], "here at once");
+        world.converge();
+        for device in 0..3 {
+            assert_eq!(world.rows(device).conflicts, []);
+            let date = record(&mut world, device, patient)
+                .record
+                .birth_date
+                .expect("a date");
+            assert_eq!(format!("{:?}", date.as_str()), chosen.value.as_str());
+        }
+        world.assert_same_rows();
+    }
+}
+
+#[test]
+fn c3_a_value_nobody_edited_names_who_registered_it() {
+    let mut world = World::new(44, 3);
+    let patient = world.patient(2, "Nina Rocha");
+    world.converge();
+    edit(&mut world, 0, patient, |record| {
+        record.name = "Nina da Rocha".to_owned().into()
+    });
+    edit(&mut world, 1, patient, |record| {
+        record.name = "Nina de Rocha".to_owned().into()
+    });
+    world.sync(0);
+    world.converge();
+    // Back to what was registered, against the one that waits.
+    let conflict = the_conflict(&world, 2);
+    assert!(
+        conflict
+            .choices
+            .iter()
+            .all(|choice| choice.recorded_at.utc_ms > 0)
+    );
+    assert!(conflict.choices.iter().all(|choice| !choice.author.0.is_nil()));
+}
+
+#[test]
+fn c3_a_decision_takes_away_only_what_its_author_saw() {
+    let mut world = World::new(45, 3);
+    let patient = world.patient(0, "Olga Pires");
+    world.converge();
+    for (device, name) in [(0, "Olga A Pires"), (1, "Olga B Pires")] {
+        edit(&mut world, device, patient, |record| {
+            record.name = name.to_owned().into()
+        });
+    }
+    // The third one writes before hearing of any of it, and is heard of after the decision.
+    edit(&mut world, 2, patient, |record| {
+        record.name = "Olga C Pires".to_owned().into()
+    });
+    world.sync(0);
+    world.sync(1);
+    world.sync(0);
+    let conflict = the_conflict(&world, 0);
+    let (id, write) = (conflict.id, conflict.choices[0].write);
+    world
+        .run(0, |client| async move {
+            client.conflicts().resolve(id, Resolution::Choice(write)).await
+        })
+        .expect("decided");
+    world.sync(2);
+    world.converge();
+    world.assert_same_rows();
+    let left = the_conflict(&world, 1);
+    let values: Vec<&str> = left.choices.iter().map(|choice| choice.value.as_str()).collect();
+    assert_eq!(
+        values,
+        ["\"Olga A Pires\"", "\"Olga C Pires\""],
+        "the third was not seen by who decided"
+    );
+}
+
+#[test]
+fn edits_of_different_fields_merge() {
+    let mut world = World::new(46, 2);
+    let patient = world.patient(0, "Paulo Nery");
+    world.converge();
+    edit(&mut world, 0, patient, |record| {
+        record.gender = Some("male".to_owned().into())
+    });
+    edit(&mut world, 1, patient, |record| {
+        record.identifiers = vec![identifier("cpf", CPF)]
+    });
+    world.converge();
+    world.assert_same_rows();
+    assert_eq!(world.rows(0).conflicts, []);
+    let row = record(&mut world, 0, patient);
+    assert_eq!(row.record.gender.expect("set").as_str(), "male");
+    assert_eq!(row.record.identifiers.len(), 1);
+    assert_eq!(row.version, 3, "one registration, two edits");
+}
+
+#[test]
+fn likely_duplicates_are_shown_offline_and_never_refused() {
+    let mut world = World::new(47, 1);
+    world.network.cut = true;
+    let first = PatientRecord {
+        birth_date: Some("1991-02-03".to_owned().into()),
+        ..PatientRecord::named("José Antônio de Souza")
+    };
+    let again = PatientRecord {
+        birth_date: Some("1991-02-03".to_owned().into()),
+        ..PatientRecord::named("jose antonio souza")
+    };
+    let other = PatientRecord::named("Quitéria Matos");
+    let (found, none, registered) = world
+        .run(0, |client| async move {
+            let patients = client.patients();
+            let saved = patients.register(first).await?;
+            let found = patients.duplicates(again.clone(), None).await?;
+            let none = patients.duplicates(other, None).await?;
+            let registered = patients.register(again).await?;
+            assert_ne!(saved.patient, registered.patient);
+            Ok::<_, vereda_core::error::SyncError>((found, none, registered))
+        })
+        .expect("offline");
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].reason, "same_name_and_birth_date");
+    assert_eq!(none.len(), 0);
+    world.network.cut = false;
+    world.converge();
+    assert_eq!(world.rows(0).patients.len(), 2);
+    assert!(registered.n > 1);
+}
+
+#[test]
+fn a_record_that_was_not_accepted_yet_is_edited_and_arrives_whole() {
+    let mut world = World::new(48, 2);
+    let patient = world.patient(0, "Rita");
+    edit(&mut world, 0, patient, |record| {
+        record.name = "Rita Lobo".to_owned().into()
+    });
+    edit(&mut world, 0, patient, |record| {
+        record.name = "Rita Lobo Neto".to_owned().into()
+    });
+    world.add(0, patient, 3, "primeira consulta");
+    world.converge();
+    world.assert_same_rows();
+    assert_eq!(world.rows(1).conflicts, []);
+    assert_eq!(
+        record(&mut world, 1, patient).record.name.as_str(),
+        "Rita Lobo Neto"
+    );
+}
