@@ -39,6 +39,9 @@ const SQLCIPHER: Tool = Tool {
     packages: &["sqlcipher"],
 };
 
+/// SQLCipher and OpenSSL are built from source with these.
+pub(crate) const FOR_BUILDING: &[Tool] = &[PERL, MAKE, C_COMPILER];
+
 /// SQLCipher and OpenSSL are built from source with the first three; tests count the system calls of a write,
 /// and read the store with programs that are not ours, with the rest.
 pub(crate) const FOR_TESTS: &[Tool] = &[PERL, MAKE, C_COMPILER, STRACE, SQLITE, SQLCIPHER];

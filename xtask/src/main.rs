@@ -1,6 +1,7 @@
 //! The project's own tasks. `cargo xtask test` is what the continuous integration runs.
 
 mod bench;
+mod demo;
 mod failure;
 mod install;
 mod licences;
@@ -29,6 +30,8 @@ enum Task {
     Test,
     /// Measures every figure, and writes them to a JSON file.
     Bench(bench::Arguments),
+    /// Plays a clinic in a box: a server, three devices, a network that fails.
+    Demo(demo::Arguments),
     /// Compiles the core for the browser (wasm32-unknown-unknown).
     Wasm(wasm::Arguments),
     /// Checks every dependency's licence and source against deny.toml, without the network.
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Test => test::run(),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Demo(arguments) => demo::run(&arguments),
         Task::Wasm(arguments) => wasm::run(&arguments),
         Task::Licences => licences::run(),
     };

@@ -36,7 +36,6 @@ pub(crate) async fn run(command: Command, client: &Client, output: &Output) -> R
         bar.set_message(progress.entries.to_string());
     });
     let report = import.run(&mut target).await;
-    drop(target);
     bar.finish_and_clear();
     let report = report?;
     output.show(&report, |words| text(words, &report));
