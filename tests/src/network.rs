@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use vereda_core::engine::HttpRequest;
+use vereda_core::protocol::{Encoding, Problem, SyncRequest, decode_body};
 use vereda_core::sync::{Reply, TransportError};
 
 /// What happens to one exchange.
@@ -38,6 +39,10 @@ pub struct Faults {
     pub bytes: (u64, u64),
     /// Every request with its answer, while it is some.
     pub heard: Option<Vec<(HttpRequest, Reply)>>,
+    /// Writes in the last request that reached the network.
+    pub last_push: usize,
+    /// Whoever asks with these bytes in a write gets this status instead of an answer.
+    pub refuse_containing: Option<(Vec<u8>, u16)>,
     late: Option<Reply>,
 }
 
@@ -53,6 +58,17 @@ impl Faults {
             return Err(TransportError::Unreachable);
         }
         self.bytes.0 += request.body.len() as u64;
+        if let Ok(message) = decode_body::<SyncRequest>(&request.body, Encoding::Vereda) {
+            self.last_push = message.push.len();
+            if let Some((needle, status)) = &self.refuse_containing
+                && message
+                    .push
+                    .iter()
+                    .any(|item| contains(item.write.bytes(), needle))
+            {
+                return Ok(refusal(*status));
+            }
+        }
         let reply = match self.next.pop_front().unwrap_or(Fault::None) {
             Fault::None => server(request),
             Fault::Lost => return Err(TransportError::TimedOut),
@@ -91,5 +107,19 @@ impl Faults {
             heard.push((request.clone(), reply.clone()));
         }
         Ok(reply)
+    }
+}
+
+fn contains(bytes: &[u8], needle: &[u8]) -> bool {
+    bytes.windows(needle.len()).any(|window| window == needle)
+}
+
+fn refusal(status: u16) -> Reply {
+    let body = format!(r#"{{"type":"about:blank","title":"t","status":{status},"code":"internal"}}"#);
+    Reply {
+        status,
+        content_type: Problem::MEDIA_TYPE.into(),
+        retry_after: None,
+        body: body.into_bytes(),
     }
 }

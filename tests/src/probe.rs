@@ -2,11 +2,13 @@
 
 use crate::World;
 use std::path::{Path, PathBuf};
-use vereda_core::client::{OutboxItem, SyncEnd};
+use vereda_core::client::{Clock, OutboxItem, SyncEnd};
 use vereda_core::engine::Status;
 use vereda_core::id::PatientId;
 use vereda_core::outbox::DrawerItem;
-use vereda_core::store::{Location, Store, StoreKey};
+use vereda_core::record::Write;
+use vereda_core::store::{Location, Store, StoreKey, meta, outbox};
+use vereda_core::sync::Schedule;
 
 impl World {
     /// How a device stands.
@@ -50,6 +52,63 @@ impl World {
         drop(store);
         self.devices[device].reopen().expect("the store opens again");
         made
+    }
+
+    /// Changes the bytes of a waiting write behind the engine's back, as a hostile or damaged device would.
+    pub fn forge_write(&mut self, device: usize, n: u64, change: impl FnOnce(&mut Write)) {
+        self.edit_store(device, |store| {
+            let row = outbox::get(store.connection(), n)
+                .expect("rows")
+                .expect("the write waits");
+            let mut write = Write::from_bytes(&row.bytes).expect("a write");
+            change(&mut write);
+            let bytes = write.to_bytes();
+            store
+                .connection()
+                .execute(
+                    "UPDATE outbox SET hash = ?2, bytes = ?3 WHERE n = ?1",
+                    rusqlite::params![n as i64, Write::hash(&bytes).as_slice(), bytes],
+                )
+                .expect("a changed row");
+        });
+    }
+
+    /// The same for the write saved last.
+    pub fn forge_last_write(&mut self, device: usize, change: impl FnOnce(&mut Write)) {
+        let n = self
+            .outbox(device)
+            .iter()
+            .map(|item| item.n)
+            .max()
+            .expect("a write waits");
+        self.forge_write(device, n, change);
+    }
+
+    /// How many writes the next push takes.
+    pub fn set_batch_limit(&mut self, device: usize, limit: usize) {
+        let now = self.devices[device].clock.now();
+        self.edit_store(device, |store| {
+            let stored = meta::get(store.connection(), "schedule").expect("meta");
+            let mut schedule: Schedule = stored.unwrap_or_else(|| Schedule::new(&now));
+            schedule.batch_limit = limit;
+            meta::set(store.connection(), "schedule", &schedule).expect("meta");
+        });
+    }
+
+    /// Parks the oldest waiting write.
+    pub fn forge_park(&mut self, device: usize, reason: &str) {
+        let n = self.outbox(device).first().expect("a write waits").n;
+        self.edit_store(device, |store| {
+            outbox::set_state(store.connection(), n, outbox::WriteState::Parked, Some(reason))
+                .expect("parked");
+        });
+    }
+
+    /// The device synchronises by itself from now on.
+    pub fn make_automatic(&mut self, device: usize) {
+        self.devices[device]
+            .reopen_automatic()
+            .expect("the store opens again");
     }
 
     /// Copies a device's file aside.

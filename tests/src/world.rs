@@ -121,6 +121,12 @@ impl World {
         ));
     }
 
+    /// The server signs with another key from now on; called twice, with its own again.
+    pub fn replace_signing_key(&mut self) {
+        self.keys.signing.reverse();
+        self.start_server();
+    }
+
     /// Stops the server: its file may be looked at or replaced.
     pub fn stop_server(&mut self) {
         self.server = None;
@@ -228,6 +234,33 @@ impl World {
         self.server_clock.advance(ms);
         for device in &self.devices {
             device.clock.advance(ms);
+        }
+    }
+
+    /// Time passes for a device that synchronises by itself: each wake comes when it asked for it.
+    pub fn live(&mut self, device: usize, ms: u64) {
+        let end = self.devices[device].clock.now().boot_ms + ms;
+        loop {
+            let Self {
+                devices,
+                network,
+                server,
+                server_clock,
+                entropy,
+                ..
+            } = self;
+            let mut exchange = |request: &HttpRequest| {
+                network.exchange(request, |request| {
+                    serve(server.as_ref(), server_clock, entropy, request)
+                })
+            };
+            devices[device].wake(&mut exchange).expect("no crash");
+            let now = devices[device].clock.now().boot_ms;
+            let wake_ms = devices[device].wake_at.take().unwrap_or(end);
+            if wake_ms.max(now + 1) > end {
+                return;
+            }
+            self.advance(wake_ms.saturating_sub(now).max(1));
         }
     }
 

@@ -337,22 +337,35 @@ impl Engine {
             .max(now.boot_ms + 1)
     }
 
+    /// What waits for a time comes before what waits for a person: that is not asked for while work goes on.
     fn done_report(&mut self, now: &Now) -> SyncReport {
         let drawer = crate::store::drawer::count(self.store.connection()).unwrap_or(0);
         let size = self.outbox_size(now);
-        match (drawer, size.parked, size.writes) {
-            (0, 0, 0) => SyncReport::Done,
-            (0, 0, _) => SyncReport::AgainLater {
-                at_boot_ms: self.next_due(now).unwrap_or(now.boot_ms),
+        let next_due = self.next_due(now);
+        match (drawer, size.parked, next_due) {
+            (_, _, Some(at_boot_ms)) => SyncReport::AgainLater {
+                at_boot_ms,
                 code: self.failure_code(),
             },
-            (0, _, _) => SyncReport::NeedsPerson {
-                code: Code::AppTooOld,
+            (0, 0, None) if size.writes == 0 => SyncReport::Done,
+            (0, 0, None) => SyncReport::AgainLater {
+                at_boot_ms: now.boot_ms,
+                code: self.failure_code(),
+            },
+            (0, _, None) => SyncReport::NeedsPerson {
+                code: self.parked_code(),
             },
             _ => SyncReport::NeedsPerson {
                 code: Code::PolicyRefused,
             },
         }
+    }
+
+    /// Why the first parked write is.
+    fn parked_code(&mut self) -> Code {
+        let reason = outbox::first_parked_reason(self.store.connection());
+        let reason = reason.ok().flatten().unwrap_or_default();
+        Code::parse(&reason).unwrap_or(Code::AppTooOld)
     }
 
     fn outbox_size(&mut self, now: &Now) -> outbox::OutboxSize {

@@ -246,10 +246,12 @@ pub fn set_raw(connection: &Connection, n: u64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The write was encoded again under another actor.
+/// The write was encoded again under another actor. What its old encoding lacked is no reason to wait any more.
 pub fn set_generation(connection: &Connection, n: u64, generation: u32) -> Result<(), StoreError> {
     connection
-        .prepare_cached("UPDATE outbox SET generation = ?2 WHERE n = ?1")?
+        .prepare_cached("UPDATE outbox SET generation = ?2,
+             due_ms = CASE WHEN reason = 'missing_dependency' AND attempts < 3 THEN 0 ELSE due_ms END WHERE n = ?1",
+        )?
         .execute(params![n as i64, generation])?;
     Ok(())
 }
@@ -275,6 +277,27 @@ pub fn unpark(connection: &Connection) -> Result<usize, StoreError> {
         "UPDATE outbox SET state = 0, due_ms = 0, attempts = 0, reason = NULL WHERE state = 2",
         [],
     )?)
+}
+
+/// Why the first parked write is parked.
+pub fn first_parked_reason(connection: &Connection) -> Result<Option<String>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT reason FROM outbox WHERE (state <> 0 OR due_ms > 0) AND state = 2 ORDER BY n LIMIT 1",
+    )?;
+    Ok(statement.query_row([], |row| row.get(0)).optional()?.flatten())
+}
+
+/// Writes parked because their stream was out of scope are tried again where it is in scope now.
+pub fn unpark_in_scope(connection: &Connection, streams: &[Stream]) -> Result<(), StoreError> {
+    for stream in streams {
+        connection
+            .prepare_cached(
+                "UPDATE outbox SET state = 0, due_ms = 0, attempts = 0, reason = NULL
+                 WHERE state = 2 AND reason = 'out_of_scope' AND unit = ?1 AND compartment = ?2",
+            )?
+            .execute(params![stream.unit, stream.compartment.code()])?;
+    }
+    Ok(())
 }
 
 /// Takes a write out, with its encodings.

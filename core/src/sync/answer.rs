@@ -328,23 +328,32 @@ fn apply_head(step: &mut Step<'_>, pending: &PendingAnswer) -> Result<bool> {
     step.device
         .observe_server_time(&step.now, answer.time_ms, pending.asked.sent_boot_ms);
     step.device.store_clock(step.transaction)?;
-    let incarnation_before = step.device.incarnation.number;
-    let copied = is_copy(step, &pending.asked, &pending.answer)?;
-    if copied {
-        // Before anything else is applied or sent: no actor of ours may be used by two files.
+    if is_copy(step, &pending.asked, answer)? {
+        // Before anything else is applied or sent: no actor of ours may be used by two files. What became of the
+        // writes is not taken either: it was said of encodings that are no longer theirs, and is said again.
         outbox::fork(step)?;
+        crate::sync::recall(step, &pending.asked)?;
+        take_enrolment(step, answer)?;
+        return Ok(true);
     }
+    let incarnation_before = step.device.incarnation.number;
     take_enrolment(step, answer)?;
     let mut answered = std::collections::BTreeSet::new();
-    for run in &answer.outcomes {
-        let count = u64::from(run.count).min(pending.asked.pushed.len() as u64);
-        for index in 0..count {
-            let n = run.n.saturating_add(index);
-            if !pending.asked.pushed.contains(&n) {
+    // A refusal encodes what waits anew: what is in stays as the server has it, so that comes first.
+    for turn in 0..3 {
+        for run in &answer.outcomes {
+            if turn_of(&run.outcome) != turn {
                 continue;
             }
-            answered.insert(n);
-            outbox::apply_outcome(step, n, &counted_on(&run.outcome, index))?;
+            let count = u64::from(run.count).min(pending.asked.pushed.len() as u64);
+            for index in 0..count {
+                let n = run.n.saturating_add(index);
+                if !pending.asked.pushed.contains(&n) {
+                    continue;
+                }
+                answered.insert(n);
+                outbox::apply_outcome(step, n, &counted_on(&run.outcome, index))?;
+            }
         }
     }
     for n in pending.asked.pushed.iter().filter(|n| !answered.contains(n)) {
@@ -372,6 +381,14 @@ fn apply_head(step: &mut Step<'_>, pending: &PendingAnswer) -> Result<bool> {
         }
     }
     Ok(step.device.incarnation.number != incarnation_before)
+}
+
+fn turn_of(outcome: &Outcome) -> u8 {
+    match outcome {
+        Outcome::Accepted { .. } => 0,
+        Outcome::Retry { .. } | Outcome::Park { .. } => 1,
+        Outcome::Refused { .. } => 2,
+    }
 }
 
 fn counted_on(outcome: &Outcome, index: u64) -> Outcome {
@@ -427,6 +444,9 @@ fn take_enrolment(step: &mut Step<'_>, answer: &SyncAnswer) -> Result<()> {
         changed = true;
     }
     if let Some(scope) = &answer.scope {
+        if scope.version != enrolment.scope.version {
+            rows::unpark_in_scope(step.transaction, &scope.streams)?;
+        }
         enrolment.scope = scope.clone();
         changed = true;
     }

@@ -56,6 +56,8 @@ pub struct TestDevice {
     pub steps: u64,
     /// After this many more steps the device crashes: what was committed is in the file, nothing else is anywhere.
     pub crash_after: Option<u64>,
+    /// When the engine asked to be woken, since boot.
+    pub wake_at: Option<u64>,
     options: EngineOptions,
     entropy: SeededEntropy,
     engine: Option<Engine>,
@@ -81,6 +83,7 @@ impl TestDevice {
             log: Vec::new(),
             steps: 0,
             crash_after: None,
+            wake_at: None,
             options,
             entropy: SeededEntropy::new(seed),
             engine: None,
@@ -104,6 +107,12 @@ impl TestDevice {
             &mut self.entropy,
         )?);
         Ok(())
+    }
+
+    /// Opens the file again; from now on the device synchronises by itself, whenever `wake_at` has come.
+    pub fn reopen_automatic(&mut self) -> Result<()> {
+        self.options.automatic = true;
+        self.reopen()
     }
 
     /// Closes the file, so that the test may look at it or put another in its place.
@@ -207,7 +216,7 @@ impl TestDevice {
                 Effect::Changed(changes) => self.mailbox.tell(changes),
                 Effect::Progress { applied, total } => self.mailbox.tell_progress(applied, total),
                 Effect::Log(event) => self.log.push(event),
-                Effect::WakeAt { .. } => {}
+                Effect::WakeAt { boot_ms } => self.wake_at = Some(boot_ms),
             }
         }
         Ok(())
