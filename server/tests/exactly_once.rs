@@ -151,3 +151,53 @@ fn an_outcome_names_the_changes_only_where_they_are_not_those_referenced() {
     let answer = ana.send(&clinic, &request).unwrap();
     assert!(matches!(&unfold(&answer)[0].1, Outcome::Accepted { changes, .. } if changes.len() == 1));
 }
+
+/// A fault at every call of the store in turn, as an error and as a panic: whatever was answered, once the store works
+/// again the writes are there once, with one outcome each.
+#[test]
+fn e1_a_fault_at_any_call_of_the_store_leaves_each_write_in_or_out_and_never_twice() {
+    use std::sync::atomic::Ordering;
+    for panics in [false, true] {
+        let mut clinic = Clinic::new();
+        let (mut ana, mut bia) = (clinic.device("ana"), clinic.device("bia"));
+        let patient = ana.push_many(&clinic, 1);
+        let faults = clinic.with_faults();
+        faults.panics.store(panics, Ordering::SeqCst);
+        let (mut written, mut at_call, mut faulted) = (1, 0, 0);
+        loop {
+            let notes = [ana.note(patient, "um"), ana.note(patient, "dois")];
+            written += 2;
+            let push = ana.encode(&notes);
+            let request = ana.request(push);
+            faults.countdown.store(at_call, Ordering::SeqCst);
+            let first = ana.send(&clinic, &request);
+            let is_over = faults.countdown.swap(-1, Ordering::SeqCst) >= 0;
+            if let Err(problem) = &first {
+                assert!(matches!(problem.status, 500 | 503), "{problem:?}");
+                faulted += 1;
+            }
+            let second = ana.send(&clinic, &request).unwrap();
+            assert_eq!(
+                codes(&unfold(&second)),
+                ["accepted", "accepted"],
+                "after a fault at call {at_call}"
+            );
+            if let Ok(first) = &first {
+                for (given, stored) in unfold(first).iter().zip(unfold(&second)) {
+                    if matches!(given.1, Outcome::Accepted { .. }) {
+                        assert_eq!(*given, stored);
+                    }
+                }
+            }
+            ana.take(&request, &second);
+            if is_over {
+                break;
+            }
+            at_call += 1;
+        }
+        assert!(faulted > 0 && at_call > 20);
+        bia.pull(&clinic);
+        assert_eq!(bia.texts(patient).len(), written);
+        assert_eq!(bia.texts(patient), ana.texts(patient));
+    }
+}

@@ -10,8 +10,10 @@
 )]
 
 mod device;
+mod faulty;
 
 pub use device::{Device, at, code, codes, unfold};
+pub use faulty::{Faults, FaultyStore};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -88,6 +90,19 @@ impl Clinic {
 
     pub fn path(&self) -> PathBuf {
         self.folder.path().join("clinic.db")
+    }
+
+    /// The same file under a store that fails when told to.
+    pub fn with_faults(&mut self) -> Faults {
+        let inner = open_store(&self.path(), &self.keys, &mut *self.entropy.lock().unwrap()).unwrap();
+        let faults = Faults::default();
+        faults.countdown.store(-1, std::sync::atomic::Ordering::SeqCst);
+        let store = FaultyStore {
+            inner,
+            faults: faults.clone(),
+        };
+        self.server = Server::new(Box::new(store), &self.keys, ServerOptions::default());
+        faults
     }
 
     /// The same file under a new server: what a restart leaves.

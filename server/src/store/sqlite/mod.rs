@@ -113,6 +113,10 @@ fn id<T>(table: &'static str, bytes: &[u8], make: fn(&[u8]) -> Option<T>) -> Sto
 impl ServerStore for SqliteStore {
     fn begin(&mut self, seed: [u8; 32]) -> StoreResult<bool> {
         self.entropy = SeededEntropy::new(seed);
+        if !self.connection.is_autocommit() {
+            // Whoever began it never came to its end.
+            self.rollback();
+        }
         self.connection.execute_batch("begin immediate")?;
         self.depth = 0;
         let version = self

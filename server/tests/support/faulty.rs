@@ -1,0 +1,229 @@
+//! A store that fails: at a chosen call it returns an error or panics, once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use vereda_core::document::DocumentKey;
+use vereda_core::id::{DocumentId, Incarnation, PatientId, StoreId, TenantId, UserId};
+use vereda_core::protocol::{ChainHash, Person};
+use vereda_core::record::Stream;
+use vereda_core::time::EpochMs;
+use vereda_server::store::sqlite::SqliteStore;
+use vereda_server::store::{
+    DeviceRow, DocumentRow, EnrolmentRow, Head, LogRow, MemberRow, OutcomeRow, RecordRow, ServerStore,
+    StoreError, StoreResult,
+};
+
+/// When the store fails.
+#[derive(Clone, Default)]
+pub struct Faults {
+    /// Calls until the fault; below zero there is none.
+    pub countdown: Arc<AtomicI64>,
+    /// Whether it panics.
+    pub panics: Arc<AtomicBool>,
+}
+
+pub struct FaultyStore {
+    pub inner: SqliteStore,
+    pub faults: Faults,
+}
+
+impl FaultyStore {
+    fn fault(&self) -> StoreResult<()> {
+        let failed = self.fault_without_panic();
+        if failed.is_err() && self.faults.panics.load(Ordering::SeqCst) {
+            panic!("a planted panic");
+        }
+        failed
+    }
+
+    /// Calls outside of any job: only errors come out of them.
+    fn fault_without_panic(&self) -> StoreResult<()> {
+        match self.faults.countdown.fetch_sub(1, Ordering::SeqCst) {
+            0 => Err(StoreError::Full),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl ServerStore for FaultyStore {
+    fn begin(&mut self, seed: [u8; 32]) -> StoreResult<bool> {
+        self.fault_without_panic()?;
+        self.inner.begin(seed)
+    }
+
+    fn commit(&mut self) -> StoreResult<()> {
+        self.fault_without_panic()?;
+        self.inner.commit()
+    }
+
+    fn rollback(&mut self) {
+        self.inner.rollback();
+    }
+
+    fn savepoint(&mut self) -> StoreResult<()> {
+        self.fault_without_panic()?;
+        self.inner.savepoint()
+    }
+
+    fn release(&mut self) -> StoreResult<()> {
+        self.fault_without_panic()?;
+        self.inner.release()
+    }
+
+    fn revert(&mut self) -> StoreResult<()> {
+        self.fault_without_panic()?;
+        self.inner.revert()
+    }
+
+    fn epoch(&mut self) -> StoreResult<u64> {
+        self.fault()?;
+        self.inner.epoch()
+    }
+
+    fn set_epoch(&mut self, epoch: u64) -> StoreResult<()> {
+        self.fault()?;
+        self.inner.set_epoch(epoch)
+    }
+
+    fn enrolment(&mut self, secret_hash: &[u8; 32]) -> StoreResult<Option<EnrolmentRow>> {
+        self.fault()?;
+        self.inner.enrolment(secret_hash)
+    }
+
+    fn use_enrolment(&mut self, secret_hash: &[u8; 32], store: StoreId) -> StoreResult<()> {
+        self.fault()?;
+        self.inner.use_enrolment(secret_hash, store)
+    }
+
+    fn device(&mut self, short: u32) -> StoreResult<Option<DeviceRow>> {
+        self.fault()?;
+        self.inner.device(short)
+    }
+
+    fn device_of_store(&mut self, store: StoreId) -> StoreResult<Option<DeviceRow>> {
+        self.fault()?;
+        self.inner.device_of_store(store)
+    }
+
+    fn save_device(&mut self, device: &DeviceRow) -> StoreResult<u32> {
+        self.fault()?;
+        self.inner.save_device(device)
+    }
+
+    fn member(&mut self, user: UserId) -> StoreResult<Option<MemberRow>> {
+        self.fault()?;
+        self.inner.member(user)
+    }
+
+    fn colleagues(&mut self, user: UserId) -> StoreResult<Vec<Person>> {
+        self.fault()?;
+        self.inner.colleagues(user)
+    }
+
+    fn outcome(&mut self, incarnation: &Incarnation, n: u64) -> StoreResult<Option<OutcomeRow>> {
+        self.fault()?;
+        self.inner.outcome(incarnation, n)
+    }
+
+    fn highest_outcome(&mut self, incarnation: &Incarnation) -> StoreResult<Option<(u64, [u8; 32])>> {
+        self.fault()?;
+        self.inner.highest_outcome(incarnation)
+    }
+
+    fn save_outcome(&mut self, incarnation: &Incarnation, n: u64, outcome: &OutcomeRow) -> StoreResult<()> {
+        self.fault()?;
+        self.inner.save_outcome(incarnation, n, outcome)
+    }
+
+    fn head(&mut self, stream: &Stream) -> StoreResult<Head> {
+        self.fault()?;
+        self.inner.head(stream)
+    }
+
+    fn append(&mut self, tenant: TenantId, stream: &Stream, item: &LogRow) -> StoreResult<()> {
+        self.fault()?;
+        self.inner.append(tenant, stream, item)
+    }
+
+    fn log(
+        &mut self,
+        tenant: TenantId,
+        stream: &Stream,
+        after: u64,
+        bytes: usize,
+    ) -> StoreResult<Vec<LogRow>> {
+        self.fault()?;
+        self.inner.log(tenant, stream, after, bytes)
+    }
+
+    fn chain_at(&mut self, stream: &Stream, seq: u64) -> StoreResult<Option<ChainHash>> {
+        self.fault()?;
+        self.inner.chain_at(stream, seq)
+    }
+
+    fn durable(&mut self) -> StoreResult<BTreeMap<Stream, u64>> {
+        self.fault()?;
+        self.inner.durable()
+    }
+
+    fn document(&mut self, tenant: TenantId, id: DocumentId) -> StoreResult<Option<DocumentRow>> {
+        self.fault()?;
+        self.inner.document(tenant, id)
+    }
+
+    fn documents_of(&mut self, tenant: TenantId, patient: PatientId) -> StoreResult<Vec<DocumentRow>> {
+        self.fault()?;
+        self.inner.documents_of(tenant, patient)
+    }
+
+    fn append_change(
+        &mut self,
+        tenant: TenantId,
+        home: &Stream,
+        key: &DocumentKey,
+        change: &[u8],
+    ) -> StoreResult<u64> {
+        self.fault()?;
+        self.inner.append_change(tenant, home, key, change)
+    }
+
+    fn compact(&mut self, tenant: TenantId, key: &DocumentKey, saved: &[u8]) -> StoreResult<()> {
+        self.fault()?;
+        self.inner.compact(tenant, key, saved)
+    }
+
+    fn record(&mut self, tenant: TenantId, patient: PatientId) -> StoreResult<Option<RecordRow>> {
+        self.fault()?;
+        self.inner.record(tenant, patient)
+    }
+
+    fn save_record(&mut self, tenant: TenantId, patient: PatientId, record: &RecordRow) -> StoreResult<()> {
+        self.fault()?;
+        self.inner.save_record(tenant, patient, record)
+    }
+
+    fn audit_anchor(&mut self, store: StoreId) -> StoreResult<(u64, ChainHash)> {
+        self.fault()?;
+        self.inner.audit_anchor(store)
+    }
+
+    fn audit_chain_at(&mut self, store: StoreId, k: u64) -> StoreResult<Option<ChainHash>> {
+        self.fault()?;
+        self.inner.audit_chain_at(store, k)
+    }
+
+    fn append_audit(
+        &mut self,
+        tenant: TenantId,
+        store: StoreId,
+        k: u64,
+        chain: &ChainHash,
+        record: &[u8],
+        received_ms: EpochMs,
+    ) -> StoreResult<()> {
+        self.fault()?;
+        self.inner
+            .append_audit(tenant, store, k, chain, record, received_ms)
+    }
+}
