@@ -19,37 +19,60 @@ struct Told {
 fn workload(world: &mut World, told: &mut Told) -> Result<(), vereda_core::testing::Crashed> {
     for (index, name) in ["Ana Souza", "Bento Lima"].into_iter().enumerate() {
         let record = PatientRecord::named(name);
-        let saved = world.try_run(0, |client| async move { client.patients().register(record).await })?;
+        let saved = world.try_run(
+            0,
+            |client| async move { client.patients().register(record).await },
+        )?;
         let patient = saved.expect("a registration").patient;
         told.patients.push(patient);
         for minute in 0..2 {
             let text = format!("{name} {minute}");
             told.asked += 1;
             let entry = note(index as i64 * 10 + minute, &text);
-            let saved = world.try_run(0, |client| async move { client.timeline().add(patient, entry).await })?;
-            told.notes.push((patient, saved.expect("a note").entry.expect("an entry"), text));
+            let saved = world.try_run(
+                0,
+                |client| async move { client.timeline().add(patient, entry).await },
+            )?;
+            told.notes
+                .push((patient, saved.expect("a note").entry.expect("an entry"), text));
         }
-        let fields = [("substance".to_owned(), "dipirona".to_owned().into())].into_iter().collect();
+        let fields = [("substance".to_owned(), "dipirona".to_owned().into())]
+            .into_iter()
+            .collect();
         world
             .try_run(0, |client| async move {
-                client.chart().set(patient, None, ChartKind("allergy".into()), fields).await
+                client
+                    .chart()
+                    .set(patient, None, ChartKind("allergy".into()), fields)
+                    .await
             })?
             .expect("an allergy");
-        world.try_run(0, |client| async move { client.sync_once(60_000).await })?.expect("a round");
+        world
+            .try_run(0, |client| async move { client.sync_once(60_000).await })?
+            .expect("a round");
     }
     let (patient, entry, _) = told.notes[0].clone();
     told.asked += 1;
     let saved = world.try_run(0, |client| async move {
         client.timeline().amend(entry, Some("amended".into()), None).await
     })?;
-    told.notes.push((patient, saved.expect("an amendment").entry.expect("an entry"), "amended".into()));
-    world.try_run(0, |client| async move { client.sync_once(60_000).await })?.expect("a round");
+    told.notes.push((
+        patient,
+        saved.expect("an amendment").entry.expect("an entry"),
+        "amended".into(),
+    ));
+    world
+        .try_run(0, |client| async move { client.sync_once(60_000).await })?
+        .expect("a round");
     Ok(())
 }
 
 fn assert_sound(world: &mut World) {
     let problems: Vec<String> = world.edit_store(0, |store| {
-        let mut statement = store.connection().prepare("PRAGMA integrity_check").expect("a pragma");
+        let mut statement = store
+            .connection()
+            .prepare("PRAGMA integrity_check")
+            .expect("a pragma");
         let rows = statement.query_map([], |row| row.get(0)).expect("rows");
         rows.collect::<Result<_, _>>().expect("rows")
     });
@@ -86,7 +109,11 @@ fn d1_d2_d3_d4_a_crash_after_every_step_loses_nothing_that_was_acknowledged() {
             assert_eq!(found, 1, "{text} after step {crash_after}");
         }
         let present: usize = here.values().map(Vec::len).sum();
-        assert!(present <= told.asked, "{present} of {} after step {crash_after}", told.asked);
+        assert!(
+            present <= told.asked,
+            "{present} of {} after step {crash_after}",
+            told.asked
+        );
         world.converge();
         assert_eq!(world.status(0).pending, 0);
         for (patient, texts) in here {
@@ -107,7 +134,10 @@ fn d2_a_note_its_row_its_outbox_entry_and_its_audit_are_there_together_or_not_at
         let patient = world.patient(0, "Ana Souza");
         world.devices[0].crash_after = Some(crash_after);
         let entry = note(1, "together");
-        let saved = world.try_run(0, |client| async move { client.timeline().add(patient, entry).await });
+        let saved = world.try_run(
+            0,
+            |client| async move { client.timeline().add(patient, entry).await },
+        );
         world.devices[0].crash_after = None;
         if saved.is_err() {
             world.devices[0].reopen().expect("the store opens again");
@@ -118,10 +148,17 @@ fn d2_a_note_its_row_its_outbox_entry_and_its_audit_are_there_together_or_not_at
             .run(0, |client| async move { client.audit().list(0, 1_000).await })
             .expect("the audit")
             .iter()
-            .filter(|entry| matches!(entry.record, vereda_core::protocol::AuditRecord::Wrote { n: 2, .. }))
+            .filter(|entry| {
+                matches!(
+                    entry.record,
+                    vereda_core::protocol::AuditRecord::Wrote { n: 2, .. }
+                )
+            })
             .count();
         assert_eq!((rows, queued), (audited, audited));
-        let verified = world.run(0, |client| async move { client.audit().verify().await }).expect("the audit");
+        let verified = world
+            .run(0, |client| async move { client.audit().verify().await })
+            .expect("the audit");
         assert_eq!(verified.broken_at, None);
     }
 }
@@ -148,13 +185,22 @@ fn d4_a_chunk_that_was_flipped_on_disk_is_set_aside_alone_and_the_rest_works() {
     });
     let entry = note(4, "to the damaged chapter");
     let refused = world
-        .run(0, |client| async move { client.timeline().add(damaged, entry).await })
+        .run(
+            0,
+            |client| async move { client.timeline().add(damaged, entry).await },
+        )
         .expect_err("the chapter is damaged");
-    assert!(matches!(refused.code, Code::StoreDamaged | Code::DocumentQuarantined), "{refused:?}");
+    assert!(
+        matches!(refused.code, Code::StoreDamaged | Code::DocumentQuarantined),
+        "{refused:?}"
+    );
     assert_eq!(world.status(0).quarantined, 1);
     let entry = note(5, "again");
     let again = world
-        .run(0, |client| async move { client.timeline().add(damaged, entry).await })
+        .run(
+            0,
+            |client| async move { client.timeline().add(damaged, entry).await },
+        )
         .expect_err("the chapter is set aside");
     assert_eq!(again.code, Code::DocumentQuarantined);
     // Reading goes on, writing elsewhere too, and a colleague's items neither block nor break the exchange.
@@ -164,10 +210,17 @@ fn d4_a_chunk_that_was_flipped_on_disk_is_set_aside_alone_and_the_rest_works() {
     world.add(1, whole, 8, "of a colleague");
     world.converge();
     assert_eq!(world.outbox(0).len(), 0);
-    assert_eq!(world.texts(0, whole), ["in the whole chapter", "goes on", "of a colleague"]);
+    assert_eq!(
+        world.texts(0, whole),
+        ["in the whole chapter", "goes on", "of a colleague"]
+    );
     assert_eq!(
         world.texts(1, damaged),
-        ["in the damaged chapter", "waits in the damaged chapter", "of a colleague, to the damaged chapter"]
+        [
+            "in the damaged chapter",
+            "waits in the damaged chapter",
+            "of a colleague, to the damaged chapter"
+        ]
     );
 }
 
@@ -180,7 +233,10 @@ fn d5_on_a_full_disk_a_write_is_refused_reading_and_uploading_go_on_and_nothing_
     let mut refused = None;
     for index in 0..200 {
         let entry = note(2, &"x".repeat(5_000));
-        let saved = world.run(0, |client| async move { client.timeline().add(patient, entry).await });
+        let saved = world.run(
+            0,
+            |client| async move { client.timeline().add(patient, entry).await },
+        );
         match saved {
             Ok(_) => assert!(index < 199, "the disk never fills"),
             Err(error) => {
@@ -197,7 +253,11 @@ fn d5_on_a_full_disk_a_write_is_refused_reading_and_uploading_go_on_and_nothing_
     world.devices[0].fill_disk(true);
     assert_eq!(world.outbox(0).len(), written);
     world.sync(0);
-    assert_eq!(world.texts_at_server(patient).len(), written - 1, "uploaded from a full disk");
+    assert_eq!(
+        world.texts_at_server(patient).len(),
+        written - 1,
+        "uploaded from a full disk"
+    );
     world.devices[0].fill_disk(false);
     world.advance(300_000);
     world.converge();

@@ -6,6 +6,7 @@ use crate::id::{EntryId, PatientId};
 use crate::limits::WRITE_ENTRIES_MAX;
 use crate::outbox::{NewWrite, Saved, submit};
 use crate::record::{Compartment, Intent, NewEntry, PatientRecord, ReferenceRow};
+use crate::step::Step;
 use crate::store::{entries, patients, reference};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -27,38 +28,39 @@ pub struct ImportedEntry {
 const WRITE_BYTES: usize = 192 * 1024;
 
 impl Imports<'_> {
-    /// Adds entries of one patient, in as few writes as the limits allow, each write of one year and atomic.
+    /// Adds entries of one patient, in as few writes as the limits allow (each of one year), and up to a write's
+    /// worth of entries in one commit: a call of at most `limits::WRITE_ENTRIES_MAX` entries is atomic.
     pub async fn add(&self, patient: PatientId, entries: Vec<NewEntry>) -> Result<Vec<Saved>> {
         let mut years: BTreeMap<i32, Vec<NewEntry>> = BTreeMap::new();
         for entry in entries {
             years.entry(entry.occurred_at.utc_year()).or_default().push(entry);
         }
-        let mut saved = Vec::new();
-        for entries in years.into_values() {
-            for batch in batches(entries) {
-                saved.push(self.add_batch(patient, batch).await?);
+        let mut commits: Vec<Vec<Vec<NewEntry>>> = Vec::new();
+        let mut size = 0;
+        for batch in years.into_values().flat_map(batches) {
+            size += batch.len();
+            match commits.last_mut() {
+                Some(commit) if size <= WRITE_ENTRIES_MAX => commit.push(batch),
+                _ => {
+                    size = batch.len();
+                    commits.push(vec![batch]);
+                }
             }
+        }
+        let mut saved = Vec::new();
+        for batches in commits {
+            saved.extend(self.commit(patient, batches).await?);
         }
         Ok(saved)
     }
 
-    async fn add_batch(&self, patient: PatientId, entries: Vec<NewEntry>) -> Result<Saved> {
+    async fn commit(&self, patient: PatientId, batches: Vec<Vec<NewEntry>>) -> Result<Vec<Saved>> {
         self.0
             .call(move |step| {
-                let entries = entries
+                batches
                     .into_iter()
-                    .map(|entry| entry.validated(step.kinds))
-                    .collect::<Result<_>>()?;
-                submit(
-                    step,
-                    NewWrite {
-                        unit: None,
-                        compartment: Compartment::Clinical,
-                        patient: Some(patient),
-                        replaces: None,
-                        intent: Intent::Add { entries },
-                    },
-                )
+                    .map(|batch| add_batch(step, patient, batch))
+                    .collect()
             })
             .await
     }
@@ -117,6 +119,23 @@ impl Imports<'_> {
             })
             .await
     }
+}
+
+fn add_batch(step: &mut Step<'_>, patient: PatientId, entries: Vec<NewEntry>) -> Result<Saved> {
+    let entries = entries
+        .into_iter()
+        .map(|entry| entry.validated(step.kinds))
+        .collect::<Result<_>>()?;
+    submit(
+        step,
+        NewWrite {
+            unit: None,
+            compartment: Compartment::Clinical,
+            patient: Some(patient),
+            replaces: None,
+            intent: Intent::Add { entries },
+        },
+    )
 }
 
 fn batches(entries: Vec<NewEntry>) -> Vec<Vec<NewEntry>> {
