@@ -1,0 +1,340 @@
+//! Every document that `--json` prints, of the real program and a real server, against its schema in docs/cli.
+
+mod support;
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use support::{Clinic, Device, document};
+
+fn schemas() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cli")
+}
+
+/// The document, once it is seen to fit its schema.
+fn fits(name: &str, document: Value) -> Value {
+    let schema = std::fs::read(schemas().join(format!("{name}.schema.json"))).expect("a schema");
+    let schema: Value = serde_json::from_slice(&schema).expect("a schema is JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a schema is valid");
+    let faults: Vec<String> = validator
+        .iter_errors(&document)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(faults.is_empty(), "{name}: {faults:#?}");
+    document
+}
+
+fn asked(device: &Device<'_>, name: &str, arguments: &[&str]) -> Value {
+    fits(name, device.ask(arguments))
+}
+
+fn text<'a>(document: &'a Value, field: &str) -> &'a str {
+    document[field].as_str().expect("a text")
+}
+
+#[test]
+fn every_document_fits_its_schema() {
+    let clinic = Clinic::new();
+    for (name, arguments) in [
+        ("admin-tenant", &["tenant", "Outra"][..]),
+        ("admin-unit", &["unit", "Norte", "--tenant", "Outra"]),
+        (
+            "admin-user",
+            &[
+                "user",
+                "Caio",
+                "--unit",
+                "Norte",
+                "--tenant",
+                "Outra",
+                "--role",
+                "specialist",
+            ],
+        ),
+        (
+            "admin-leave",
+            &["leave", "--user", "Caio", "--unit", "Norte", "--tenant", "Outra"],
+        ),
+        (
+            "admin-enrol-code",
+            &["enrol-code", "--user", "Caio", "--tenant", "Outra"],
+        ),
+    ] {
+        fits(name, clinic.admin(arguments));
+    }
+    let clinic = Clinic::new();
+    let server = clinic.serve();
+    let ana = clinic.device("ana");
+    let code = clinic.admin(&["enrol-code", "--user", "Ana"]);
+    asked(
+        &ana,
+        "enrol",
+        &["enrol", "--server", &server.url, "--code", text(&code, "code")],
+    );
+    let bruno = clinic.enrolled(&server, "bruno", "Bruno");
+    let patient = people(&ana);
+    let entry = events(&ana, &patient);
+    asked(&ana, "sync", &["sync"]);
+    asked(&bruno, "sync", &["sync"]);
+    conflict(&ana, &bruno, &patient);
+    let timeline = ["timeline", "--patient", &patient];
+    let shown = asked(&ana, "timeline", &timeline);
+    assert_eq!(shown["entries"], asked(&bruno, "timeline", &timeline)["entries"]);
+    asked(
+        &ana,
+        "event-show",
+        &["event", "show", &entry, "--patient", &patient],
+    );
+    imports(&clinic, &ana);
+    for (name, arguments) in [
+        ("status", &["status"][..]),
+        ("outbox", &["outbox"]),
+        ("drawer-list", &["drawer", "list"]),
+        ("drawer-export", &["drawer", "export"]),
+        ("inbox", &["inbox"]),
+        ("audit-list", &["audit", "list"]),
+        ("audit-verify", &["audit", "verify"]),
+        ("audit-export", &["audit", "export"]),
+        ("doctor", &["doctor"]),
+        ("export", &["export", "--patient", &patient, "--format", "json"]),
+        ("signout", &["signout"]),
+    ] {
+        asked(&ana, name, arguments);
+    }
+    fits("admin-devices", clinic.admin(&["devices"]));
+    fits("admin-revoke", clinic.admin(&["revoke", "1"]));
+}
+
+fn people(device: &Device<'_>) -> String {
+    let add = [
+        "patient",
+        "add",
+        "--name",
+        "José da Silva",
+        "--birth-date",
+        "1970-05-01",
+        "--contact",
+        "phone=92 1234",
+    ];
+    let registered = asked(device, "patient-add", &add);
+    let again = asked(device, "patient-add", &add);
+    assert_eq!(again["duplicates"][0]["patient"]["id"], registered["id"]);
+    let patient = text(&registered, "id").to_owned();
+    asked(
+        device,
+        "patient-edit",
+        &["patient", "edit", &patient, "--cpf", "529.982.247-25"],
+    );
+    asked(device, "patient-show", &["patient", "show", &patient]);
+    asked(device, "patient-duplicates", &["patient", "duplicates", &patient]);
+    let page = asked(device, "patient-list", &["patient", "list", "--limit", "1"]);
+    let next = text(&page, "next").to_owned();
+    asked(
+        device,
+        "patient-list",
+        &["patient", "list", "--limit", "1", "--after", &next],
+    );
+    patient
+}
+
+fn events(device: &Device<'_>, patient: &str) -> String {
+    let add = |arguments: &[&str]| {
+        let all = [&["event", "add", "--patient", patient], arguments].concat();
+        text(&asked(device, "saved", &all), "entry").to_owned()
+    };
+    let draft = add(&["--draft", "--text", "rascunho"]);
+    asked(
+        device,
+        "saved",
+        &["event", "edit", &draft, "--text", "rascunho, continuado"],
+    );
+    asked(device, "saved", &["event", "finalize", &draft]);
+    let entry = add(&["--text", "pressão 12 por 8", "--at", "2026-05-04T10:30:00-03:00"]);
+    asked(
+        device,
+        "saved",
+        &["event", "amend", &entry, "--text", "pressão 13 por 8"],
+    );
+    let wrong = add(&["--text", "outro paciente"]);
+    asked(
+        device,
+        "saved",
+        &["event", "retract", &wrong, "--reason", "engano"],
+    );
+    let moved = add(&["--text", "da vizinha"]);
+    let neighbour = device.patient("Vizinha");
+    asked(
+        device,
+        "saved",
+        &[
+            "event",
+            "move",
+            &moved,
+            "--to",
+            &neighbour,
+            "--reason",
+            "prontuário errado",
+        ],
+    );
+    entry
+}
+
+fn conflict(ana: &Device<'_>, bruno: &Device<'_>, patient: &str) {
+    let allergy = ["chart", "set", "--patient", patient, "--kind", "allergy"];
+    let new = [&allergy[..], &["--field", "display=Dipirona"]].concat();
+    let item = text(&asked(ana, "saved", &new), "chart_item").to_owned();
+    ana.ask(&["sync"]);
+    bruno.ask(&["sync"]);
+    for (device, severity) in [(ana, "severity=mild"), (bruno, "severity=severe")] {
+        device.ask(&[&allergy[..], &["--item", &item, "--field", severity]].concat());
+    }
+    for device in [ana, bruno, ana] {
+        device.ask(&["sync"]);
+    }
+    asked(ana, "chart-show", &["chart", "show", "--patient", patient]);
+    let listed = asked(ana, "conflicts-list", &["conflicts", "list"]);
+    asked(ana, "inbox", &["inbox"]);
+    let diagnosis = ana.run(&["doctor"]);
+    assert_eq!(diagnosis.status.code(), Some(1), "a conflict needs a person");
+    fits(
+        "doctor",
+        serde_json::from_slice(&diagnosis.stdout).expect("a document"),
+    );
+    let conflict = &listed["conflicts"][0];
+    let resolve = [
+        "conflicts",
+        "resolve",
+        text(conflict, "id"),
+        "--choose",
+        text(&conflict["choices"][0], "write"),
+    ];
+    asked(ana, "saved", &resolve);
+    for device in [ana, bruno] {
+        device.ask(&["sync"]);
+        assert_eq!(
+            device.ask(&["conflicts", "list"])["conflicts"],
+            serde_json::json!([])
+        );
+    }
+}
+
+fn imports(clinic: &Clinic, device: &Device<'_>) {
+    let folder = clinic.path().join("records");
+    std::fs::create_dir(&folder).expect("a folder");
+    for (number, bundle) in vereda_data::fhir_bundles(3, 2).enumerate() {
+        std::fs::write(folder.join(format!("{number}.json")), bundle).expect("a file");
+    }
+    let path = folder.display().to_string();
+    let first = asked(device, "import-fhir", &["import", "fhir", &path]);
+    assert!(first["entries"]["added"].as_u64() > Some(0));
+    let second = asked(device, "import-fhir", &["import", "fhir", &path]);
+    assert_eq!(second["entries"]["added"], 0);
+    std::fs::write(folder.join("broken.json"), "{\"resourceType\":\"Patient\"").expect("a file");
+    let third = device.run(&["import", "fhir", &path]);
+    assert_eq!(third.status.code(), Some(1), "a broken file needs a person");
+    fits(
+        "import-fhir",
+        serde_json::from_slice(&third.stdout).expect("a document"),
+    );
+    device.ask(&["sync"]);
+}
+
+#[test]
+fn every_failure_has_its_code_and_its_exit_status() {
+    let clinic = Clinic::new();
+    let server = clinic.serve();
+    let ana = clinic.enrolled(&server, "ana", "Ana");
+    let patient = ana.patient("José da Silva");
+    let add = ["event", "add", "--patient", &patient];
+    let cases: &[(&[&str], &[&str], i32, &str)] = &[
+        (&add, &["--text", " "], 3, "text_empty"),
+        (
+            &add,
+            &["--text", "x", "--at", "1066-10-14T00:00:00Z"],
+            3,
+            "not_a_date",
+        ),
+        (&add, &["--text", "x", "--body", "{"], 3, "json_malformed"),
+        (&add, &["--text", "x", "--kind", "poema"], 3, "kind_unknown"),
+        (
+            &["patient", "add", "--name", "X"],
+            &["--cpf", "111.111.111-11"],
+            3,
+            "cpf_invalid",
+        ),
+        (
+            &["patient", "show"],
+            &["00000000-0000-0000-0000-000000000001"],
+            3,
+            "unknown_patient",
+        ),
+        (
+            &["enrol", "--code", "x"],
+            &["--server", "http://clinic.example"],
+            3,
+            "address_refused",
+        ),
+        (&["import", "fhir"], &["/does/not/exist"], 2, "file_unreadable"),
+    ];
+    ana.ask(&["sync"]);
+    for (command, rest, status, code) in cases {
+        let refused = ana.refused(&[*command, *rest].concat());
+        assert_eq!(refused, (*status, (*code).to_owned()), "{command:?} {rest:?}");
+    }
+    let stranger = clinic.device("stranger");
+    assert_eq!(
+        stranger.refused(&["patient", "list"]),
+        (1, "not_enrolled".to_owned())
+    );
+    let wrong = stranger.refused(&["enrol", "--server", &server.url, "--code", "errado"]);
+    assert_eq!(wrong, (3, "enrolment_code_invalid".to_owned()));
+    assert_eq!(
+        ana.run(&["timeline"]).status.code(),
+        Some(2),
+        "an argument is missing"
+    );
+    drop(server);
+    ana.ask(&[&add[..], &["--text", "sem servidor"]].concat());
+    let output = ana.run(&["sync"]);
+    assert_eq!(output.status.code(), Some(4));
+    fits(
+        "sync",
+        serde_json::from_slice(&output.stdout).expect("a document"),
+    );
+    fits("doctor", ana.ask(&["doctor"]));
+}
+
+#[test]
+fn a_key_file_that_others_may_read_or_that_is_cut_is_refused() {
+    let clinic = Clinic::new();
+    let server = clinic.serve();
+    let ana = clinic.enrolled(&server, "ana", "Ana");
+    let key = clinic.path().join("other.key");
+    let key_text = key.display().to_string();
+    let status = ["--key-file", &key_text, "status"];
+    assert_eq!(
+        ana.refused(&status),
+        (2, "key_file_unusable".to_owned()),
+        "a store gets no second key"
+    );
+    for (content, mode, code, exit) in [
+        ("ab".repeat(32), 0o644, "key_file_unusable", 2),
+        ("ab".repeat(31), 0o600, "key_file_unusable", 2),
+        ("ab".repeat(32), 0o600, "store_locked", 3),
+    ] {
+        std::fs::write(&key, content).expect("a file");
+        #[cfg(unix)]
+        std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(mode)).expect("a mode");
+        assert_eq!(ana.refused(&status), (exit, code.to_owned()), "{mode:o}");
+    }
+    let output = ana
+        .command(&["status"])
+        .env("VEREDA_KEY", "cd".repeat(32))
+        .output()
+        .expect("it runs");
+    assert_eq!(
+        output.status.code(),
+        Some(3),
+        "the environment's key does not open it"
+    );
+    document(&ana.run(&["status"]));
+}
