@@ -51,6 +51,8 @@ impl Store {
             Location::File(path) => Connection::open_with_flags(path, flags)?,
             Location::Memory => Connection::open_in_memory_with_flags(flags)?,
         };
+        // SQLCipher would tell stderr of a wrong key in its own words; the error says it.
+        connection.execute_batch("PRAGMA cipher_log_level = NONE;")?;
         let pragma = Zeroizing::new(format!(
             "PRAGMA key = \"x'{}'\";",
             Zeroizing::new(hex::encode(*key.0)).as_str()
