@@ -3,9 +3,9 @@
 use uuid::Uuid;
 use vereda_core::id::{EntryId, Incarnation, PatientId, StoreId, TenantId, UnitId, UserId};
 use vereda_core::record::{
-    ChartFields, ChartKind, Compartment, Contact, DraftEdit, EntryHeader, FieldChange, Identifier, Intent,
-    Kind, Marks, NewEntry, Origin, PatientField, PatientRecord, ReferenceRow, Relation, Stream, TextEdit,
-    Write,
+    ChartFields, ChartKind, Compartment, Contact, DraftEdit, EntryHeader, FieldChange, FirstKey, Identifier,
+    Intent, Kind, Marks, NewEntry, Origin, PatientField, PatientRecord, ReferenceRow, Relation, Stream,
+    TextEdit, Write,
 };
 use vereda_core::redact::Sensitive;
 use vereda_core::time::{Hlc, Zoned};
@@ -322,8 +322,13 @@ pub(crate) fn writes() -> Vec<(&'static str, Write)> {
             details: Sensitive(r#"{"active":true}"#.into()),
         }],
     };
-    let mut resent = clinical(19, related(Relation::Amends(note()), "correção"));
-    resent.replaces = Some(vereda_core::id::WriteId::derive(&incarnation(), 15));
+    let mut resent = clinical(20, related(Relation::Amends(note()), "correção"));
+    resent.replaces = Some(vereda_core::id::WriteId::derive(&incarnation(), 19));
+    resent.first_key = Some(FirstKey {
+        incarnation: incarnation().number,
+        n: 19,
+        recorded_ms: at(19).utc_ms,
+    });
     vec![
         ("register", registered),
         ("register_another", second),
