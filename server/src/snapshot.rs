@@ -1,15 +1,14 @@
 //! `POST /v1/snapshot`: named patients from state, in one consistent read.
 
-use crate::access::{self, Caller};
+use crate::access;
 use crate::refusal::Refusal;
-use crate::store::{DocumentRow, RecordRow};
+use crate::store::DocumentRow;
 use crate::writer::Session;
 use serde_bytes::ByteBuf;
 use vereda_core::document::LoadedDocument;
-use vereda_core::id::PatientId;
 use vereda_core::limits::{PAGE_BYTES_MAX, SNAPSHOT_PATIENTS_MAX};
 use vereda_core::protocol::{SnapshotAnswer, SnapshotDocument, SnapshotRecord, SnapshotRequest};
-use vereda_core::record::{Compartment, Intent, Stream, Write};
+use vereda_core::record::{Compartment, Stream};
 
 /// Answers for the patients in scope; the others are simply not in it.
 pub(crate) fn run(
@@ -50,44 +49,16 @@ pub(crate) fn run(
             continue;
         }
         bytes += size + 512;
-        answer
-            .records
-            .push(record(session, &caller, *patient, identity, row)?);
+        answer.records.push(SnapshotRecord {
+            patient: *patient,
+            stream: identity,
+            record: row.record,
+            version: row.version,
+            as_of: session.store.head(&identity)?.seq,
+        });
         answer.documents.extend(documents);
     }
     Ok(answer)
-}
-
-/// A record as it stands; one with a conflict as it was registered, so that its reader replays the edits and meets
-/// the value that was not set.
-fn record(
-    session: &mut Session<'_>,
-    caller: &Caller,
-    patient: PatientId,
-    stream: Stream,
-    row: RecordRow,
-) -> Result<SnapshotRecord, Refusal> {
-    let mut snapshot = SnapshotRecord {
-        patient,
-        stream,
-        record: row.record,
-        version: row.version,
-        as_of: session.store.head(&stream)?.seq,
-    };
-    if row.has_conflict {
-        let registration = session
-            .store
-            .log(caller.tenant(), &stream, row.registered_seq - 1, 1)?
-            .pop();
-        let write = registration.and_then(|item| Write::from_bytes(&item.write));
-        let Some(Intent::Register { record, .. }) = write.map(|write| write.intent) else {
-            return Err(Refusal::internal("a registration is not in its place"));
-        };
-        snapshot.record = record;
-        snapshot.version = 1;
-        snapshot.as_of = row.registered_seq;
-    }
-    Ok(snapshot)
 }
 
 fn whole(session: &mut Session<'_>, row: DocumentRow) -> Result<SnapshotDocument, Refusal> {

@@ -155,10 +155,6 @@ pub struct RecordRow {
     pub unit: UnitId,
     /// Rises with each edit in the log.
     pub version: u64,
-    /// The place of its registration in the log.
-    pub registered_seq: u64,
-    /// Whether an edit of it stands in the log without effect: whoever reads the record alone would miss a value.
-    pub has_conflict: bool,
     /// The record.
     pub record: PatientRecord,
 }

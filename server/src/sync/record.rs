@@ -59,8 +59,6 @@ fn register(
             let row = RecordRow {
                 unit: write.unit,
                 version: 1,
-                registered_seq: session.store.head(&write.stream())?.seq + 1,
-                has_conflict: false,
                 record: record.clone(),
             };
             Ok(session.store.save_record(caller.tenant(), id, &row)?)
@@ -82,13 +80,10 @@ fn edit(
         ));
     };
     for change in changes {
-        let current = row.record.get(change.field);
-        if current == change.from {
+        if row.record.get(change.field) == change.from {
             row.record
                 .set(change.field, &change.to)
                 .map_err(Verdict::Refused)?;
-        } else if current != change.to {
-            row.has_conflict = true;
         }
     }
     row.version += 1;

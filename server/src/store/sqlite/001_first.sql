@@ -123,13 +123,11 @@ create table chunk (
 ) strict, without rowid;
 
 create table record (
-    tenant         blob not null,
-    patient        blob not null,
-    unit           blob not null,
-    version        integer not null,
-    registered_seq integer not null,
-    has_conflict   integer not null,
-    sealed         blob not null,
+    tenant  blob not null,
+    patient blob not null,
+    unit    blob not null,
+    version integer not null,
+    sealed  blob not null,
     primary key (tenant, patient)
 ) strict, without rowid;
 
