@@ -168,10 +168,19 @@ impl World {
         self.open_device(StoreKey::new([of as u8 + 1; 32]))
     }
 
+    /// Opens a device's file a second time, as another process on the same store does.
+    pub fn open_again(&mut self, of: usize) -> usize {
+        self.open_file(self.device_path(of), StoreKey::new([of as u8 + 1; 32]))
+    }
+
     fn open_device(&mut self, key: StoreKey) -> usize {
+        self.open_file(self.device_path(self.devices.len()), key)
+    }
+
+    fn open_file(&mut self, path: PathBuf, key: StoreKey) -> usize {
         let index = self.devices.len();
         let options = EngineOptions {
-            location: Location::File(self.device_path(index)),
+            location: Location::File(path),
             key,
             kinds: KindRegistry::standard(),
             automatic: false,

@@ -36,7 +36,7 @@ fn workload(world: &mut World, told: &mut Told) -> Result<(), vereda_core::testi
             told.notes
                 .push((patient, saved.expect("a note").entry.expect("an entry"), text));
         }
-        let fields = [("substance".to_owned(), "dipirona".to_owned().into())]
+        let fields = [("display".to_owned(), "dipirona".to_owned().into())]
             .into_iter()
             .collect();
         world

@@ -772,6 +772,17 @@ impl Engine {
         }
     }
 
+    /// The file may not grow any more, or again: a full disk, for tests.
+    #[cfg(feature = "testing")]
+    pub fn limit_pages(&mut self, full: bool) {
+        let most = if full { "1" } else { "4294967294" };
+        // A limit under the pages there are is raised to them by SQLite.
+        let _ = self
+            .store
+            .connection()
+            .pragma_update_and_check(None, "max_page_count", most, |_| Ok(()));
+    }
+
     /// The state of synchronising, for a screen.
     pub fn status(&mut self, now: &Now) -> Status {
         status::read(self, now)

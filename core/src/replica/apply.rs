@@ -152,7 +152,11 @@ pub fn settle_own(step: &mut Step<'_>, incarnation: &Incarnation, write: &Write)
     for compiled in operations(write, incarnation) {
         let id = compiled.key.id();
         documents::settle_chunks(step.transaction, &id, write.n)?;
-        project_by_order(step, &compiled.key, write, &compiled.operations)?;
+        match project_by_order(step, &compiled.key, write, &compiled.operations) {
+            // Its rows stay as they are; the outcome is taken.
+            Err(error) if error.code == Code::DocumentQuarantined => {}
+            projected => projected?,
+        }
     }
     step.changes.patient(write.patient);
     Ok(())

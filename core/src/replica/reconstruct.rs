@@ -28,6 +28,9 @@ pub fn rebuild_documents(
         let Some(row) = documents::get(step.transaction, id)? else {
             continue;
         };
+        if row.health == documents::DocumentHealth::Quarantined {
+            continue;
+        }
         documents::drop_pending_chunks(step.transaction, id)?;
         let chunks = documents::chunks(step.transaction, id, true)?;
         let loaded = LoadedDocument::load(chunks.iter().map(Vec::as_slice)).map_err(|_| {
@@ -94,6 +97,13 @@ fn encode_again(
     let actor = incarnation.actor(generation);
     let compiled = operations(&write, &incarnation);
     let mut applied = Vec::new();
+    for compiled in &compiled {
+        let found = documents::get(step.transaction, &compiled.key.id())?;
+        if found.is_some_and(|row| row.health == documents::DocumentHealth::Quarantined) {
+            // It keeps the encoding it has: what is set aside takes no write with it.
+            return Ok(true);
+        }
+    }
     for compiled in &compiled {
         if !rebuilt.contains_key(&compiled.key.id()) {
             return Ok(false);

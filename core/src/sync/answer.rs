@@ -487,13 +487,7 @@ fn apply_item(
 ) -> Result<()> {
     let Some(write) = item.write.value() else {
         // A newer version's: kept as it came, and passed over.
-        cursors::keep_unread(
-            step.transaction,
-            &receipt.stream,
-            receipt.seq,
-            &crate::protocol::encode(item),
-        )?;
-        return Ok(());
+        return keep_unread(step, item, receipt);
     };
     let id = write.id(origin);
     let mut apply = |step: &mut Step<'_>| {
@@ -503,7 +497,7 @@ fn apply_item(
         if receipt.stream.compartment == Compartment::Identity {
             replica::accept_record(step, origin, write, receipt.seq)?;
         }
-        replica::apply_accepted(
+        let applied = replica::apply_accepted(
             step,
             origin,
             item.generation,
@@ -511,7 +505,12 @@ fn apply_item(
             &item.changes,
             receipt.seq,
             previous,
-        )
+        );
+        match applied {
+            // Its document is set aside: the item is kept, and the rest goes on.
+            Err(error) if error.code == Code::DocumentQuarantined => keep_unread(step, item, receipt),
+            applied => applied,
+        }
     };
     let waits = if origin.store == step.device.incarnation.store {
         if receipts::own(step.transaction, write.n)?.is_some_and(|(hash, _)| hash == item.write.hash()) {
@@ -527,4 +526,14 @@ fn apply_item(
         Some(row) => outbox::take_over(step, &row, apply),
         None => apply(step),
     }
+}
+
+fn keep_unread(step: &Step<'_>, item: &LogItem, receipt: Receipt) -> Result<()> {
+    let bytes = crate::protocol::encode(item);
+    Ok(cursors::keep_unread(
+        step.transaction,
+        &receipt.stream,
+        receipt.seq,
+        &bytes,
+    )?)
 }

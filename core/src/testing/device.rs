@@ -115,6 +115,13 @@ impl TestDevice {
         self.reopen()
     }
 
+    /// The disk is full, or no longer: SQLite itself refuses every page more.
+    pub fn fill_disk(&mut self, full: bool) {
+        if let Some(engine) = self.engine.as_mut() {
+            engine.limit_pages(full);
+        }
+    }
+
     /// Closes the file, so that the test may look at it or put another in its place.
     pub fn close(&mut self) {
         self.engine = None;

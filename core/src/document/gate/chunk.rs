@@ -81,6 +81,17 @@ impl<'a> Chunk<'a> {
         Ok(chunk)
     }
 
+    /// Whether its bytes are those it was written with.
+    ///
+    /// # Errors
+    /// `ChecksumMismatch`, or why its content cannot be read.
+    pub fn verify(&self) -> Result<(), GateRefusal> {
+        match self.kind {
+            ChunkKind::Document => self.document_content().map(|_| ()),
+            ChunkKind::Change | ChunkKind::CompressedChange => self.change_content().map(|_| ()),
+        }
+    }
+
     /// The content of a change, inflated, and its hash, once the checksum was found right.
     pub(super) fn change_content(&self) -> Result<(Cow<'a, [u8]>, ChangeHash), GateRefusal> {
         if self.content.len() > CHANGE_BYTES_MAX {
