@@ -95,6 +95,16 @@ impl World {
         });
     }
 
+    /// Makes one waiting write due only in 30 seconds, whatever stands behind it.
+    pub fn hold_back(&mut self, device: usize, index: usize) {
+        let waiting = self.outbox(device);
+        let n = waiting[index % waiting.len()].n;
+        let due_ms = self.devices[device].clock.now().boot_ms as i64 + 30_000;
+        self.edit_store(device, |store| {
+            outbox::set_retry(store.connection(), n, 1, due_ms, "internal").expect("held back");
+        });
+    }
+
     /// Parks the oldest waiting write.
     pub fn forge_park(&mut self, device: usize, reason: &str) {
         let n = self.outbox(device).first().expect("a write waits").n;

@@ -1,6 +1,7 @@
 //! The state of synchronising, in plain values for a screen.
 
 use super::Engine;
+use crate::limits::{OUTBOX_BYTES_MAX, OUTBOX_WRITES_MAX};
 use crate::store::{conflicts, cursors, documents, drawer, entries, patients};
 use crate::sync::{Breaker, SyncFailure};
 use crate::time::{EpochMs, Now};
@@ -41,7 +42,7 @@ pub struct Status {
     pub conflicts: u64,
     /// Entries with a late edit or two headers.
     pub undecided: u64,
-    /// The share of the outbox's bound that is used, in percent; loud from 80.
+    /// The larger share of the outbox's bounds (writes, bytes) that is used, in percent; loud from 80.
     pub outbox_percent: u8,
     /// When the server last answered, by the device's clock.
     pub last_success_ms: Option<EpochMs>,
@@ -73,11 +74,15 @@ pub struct Status {
     pub audit_waiting: u64,
 }
 
+fn percent(part: u64, whole: u64) -> u8 {
+    (part.saturating_mul(100) / whole).min(100) as u8
+}
+
 pub(super) fn read(engine: &mut Engine, now: &Now) -> Status {
     let size = engine.outbox_size(now);
     let server_ms = engine.device.server_ms(now);
     let audit_last = engine.device.counters.audit_last;
-    let queued = engine.device.counters.queued;
+    let (queued, queued_bytes) = (engine.device.counters.queued, engine.device.counters.queued_bytes);
     let enrolled = engine
         .device
         .enrolment
@@ -104,7 +109,7 @@ pub(super) fn read(engine: &mut Engine, now: &Now) -> Status {
         drawer: drawer::count(connection).unwrap_or(0),
         conflicts: conflicts::count(connection).unwrap_or(0),
         undecided: entries::undecided(connection, 1_000).map_or(0, |rows| rows.len() as u64),
-        outbox_percent: (queued.saturating_mul(100) / crate::limits::OUTBOX_WRITES_MAX).min(100) as u8,
+        outbox_percent: percent(queued, OUTBOX_WRITES_MAX).max(percent(queued_bytes, OUTBOX_BYTES_MAX)),
         last_success_ms: last,
         failure: engine.schedule.failure.clone(),
         next_attempt_in_ms: engine.schedule.due_boot_ms.saturating_sub(now.boot_ms),
