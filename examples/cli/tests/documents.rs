@@ -304,6 +304,42 @@ fn every_failure_has_its_code_and_its_exit_status() {
 }
 
 #[test]
+fn a_write_whose_author_left_the_unit_is_parked_and_told() {
+    let clinic = Clinic::new();
+    let server = clinic.serve();
+    let ana = clinic.enrolled(&server, "ana", "Ana");
+    let patient = ana.patient("José da Silva");
+    ana.ask(&["sync"]);
+    ana.ask(&["event", "add", "--patient", &patient, "--text", "antes de sair"]);
+    clinic.admin(&["leave", "--user", "Ana", "--unit", "Fluvial"]);
+    let output = ana.run(&["sync"]);
+    assert_eq!(output.status.code(), Some(1), "a person must act");
+    let end = fits(
+        "sync",
+        serde_json::from_slice(&output.stdout).expect("a document"),
+    );
+    assert_eq!(end["code"], "out_of_scope");
+    let inbox = asked(&ana, "inbox", &["inbox"]);
+    assert_eq!(inbox["parked"][0]["reason"], "out_of_scope");
+    asked(&ana, "outbox", &["outbox"]);
+    let diagnosis = ana.run(&["doctor"]);
+    let diagnosis = fits(
+        "doctor",
+        serde_json::from_slice(&diagnosis.stdout).expect("a document"),
+    );
+    let codes: Vec<_> = diagnosis["findings"]
+        .as_array()
+        .expect("findings")
+        .iter()
+        .map(|it| &it["code"])
+        .collect();
+    assert!(
+        codes.contains(&&Value::from("parked")) && !codes.contains(&&Value::from("pending")),
+        "{codes:?}"
+    );
+}
+
+#[test]
 fn a_key_file_that_others_may_read_or_that_is_cut_is_refused() {
     let clinic = Clinic::new();
     let server = clinic.serve();

@@ -91,7 +91,8 @@ fn findings(words: Words, status: &Status, audit: &AuditVerification) -> Vec<Fin
             words.with(Message::DoctorOutboxFull, &[&status.outbox_percent]),
         );
     }
-    let waiting = status.pending + status.in_flight;
+    // Parked writes are in the queue too; they were told above.
+    let waiting = status.pending.saturating_sub(status.parked);
     if waiting > 0 {
         let age_s = status.oldest_pending_age_ms.unwrap_or(0) / 1_000;
         found(

@@ -144,7 +144,7 @@ fn line(words: Words, status: &Status) -> String {
     let mut text = format!(
         "{}: {}  {}: {}",
         words.of(Message::StatusPending),
-        status.pending + status.in_flight,
+        status.pending.saturating_sub(status.parked),
         words.of(Message::StatusEntries),
         status.entries
     );
@@ -183,7 +183,7 @@ fn status_table(words: Words, document: &StatusDocument) -> String {
     row(Message::StatusEntries, status.entries.to_string());
     row(
         Message::StatusPending,
-        (status.pending + status.in_flight).to_string(),
+        status.pending.saturating_sub(status.parked).to_string(),
     );
     row(Message::StatusParked, status.parked.to_string());
     row(Message::StatusDrawer, status.drawer.to_string());
