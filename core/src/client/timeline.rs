@@ -9,6 +9,7 @@ use crate::record::{ChartFields, ChartKind, Compartment, Intent, Kind, NewEntry,
 use crate::redact::Sensitive;
 use crate::replica;
 use crate::step::Step;
+use crate::store::chart;
 use crate::store::entries::{self, EntryRow, EntryStatus};
 use crate::time::Zoned;
 
@@ -166,7 +167,7 @@ impl Charts<'_> {
     /// Sets fields of an item; a new item when none is named.
     ///
     /// # Errors
-    /// `unknown_patient`, `field_invalid`.
+    /// `unknown_patient`, `unknown_entry` (no such item on this patient's chart), `field_invalid`.
     pub async fn set(
         &self,
         patient: PatientId,
@@ -192,6 +193,9 @@ impl Charts<'_> {
                     .map(|entry| entry.validated(step.kinds))
                     .transpose()?
                     .map(Box::new);
+                if let Some(item) = item {
+                    require_item(step, &patient, &item)?;
+                }
                 submit(
                     step,
                     NewWrite {
@@ -209,6 +213,19 @@ impl Charts<'_> {
                 )
             })
             .await
+    }
+}
+
+/// An item that is named is on this patient's chart, or derives from a source (UUIDv5, imports).
+fn require_item(step: &Step<'_>, patient: &PatientId, item: &ChartItemId) -> Result<()> {
+    let known = item.0.get_version_num() == 5 || chart::get(step.transaction, patient, item)?.is_some();
+    if known {
+        Ok(())
+    } else {
+        Err(SyncError::new(
+            Code::UnknownEntry,
+            "no such item on this patient's chart",
+        ))
     }
 }
 
