@@ -416,3 +416,42 @@ fn a_patient_registered_and_noted_offline_arrives_whole_under_every_lane_order()
         assert_eq!(page.rows.len(), 3);
     }
 }
+
+#[test]
+fn s6_a_device_that_synchronises_by_itself_goes_on_once_it_is_enrolled_again_or_updated() {
+    let mut world = World::new(780, 1);
+    let patient = world.patient(0, "Ana Souza");
+    world.converge();
+    world.make_automatic(0);
+    let short = world.administration().devices().expect("devices")[0].0.short;
+    let now_ms = vereda_core::client::Clock::now(&world.server_clock).wall_ms;
+    world.administration().revoke(short, now_ms).expect("revoked");
+    world.add(0, patient, 1, "unsent");
+    world.live(0, 300_000);
+    assert!(world.status(0).halted);
+    let code = world.code("north", "user-0", Role::Clinician);
+    world
+        .run(0, |client| async move { client.sign_out().await })
+        .expect("signed out");
+    world
+        .run(0, |client| async move {
+            client.enrol("http://localhost", &code, "a tablet").await
+        })
+        .expect("enrolled again");
+    world.live(0, 300_000);
+    assert_eq!(world.outbox(0).len(), 0);
+    // Too old a version halts it too, until it is opened as another one.
+    world.add(0, patient, 2, "after the update");
+    let body = r#"{"type":"about:blank","title":"t","status":426,"code":"protocol_unsupported"}"#;
+    world.network.next.push_back(Fault::Instead(Reply {
+        status: 426,
+        content_type: Problem::MEDIA_TYPE.into(),
+        retry_after: None,
+        body: body.as_bytes().to_vec(),
+    }));
+    world.live(0, 300_000);
+    assert!(world.status(0).halted);
+    world.devices[0].reopen().expect("the store opens again");
+    world.live(0, 300_000);
+    assert_eq!(world.texts_at_server(patient), ["unsent", "after the update"]);
+}

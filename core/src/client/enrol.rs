@@ -218,11 +218,6 @@ fn take_enrolment(
     let sent = step.now.boot_ms;
     step.device.observe_server_time(&step.now, answer.time_ms, sent);
     step.device.store_clock(step.transaction)?;
-    let unhalted: Option<crate::sync::Schedule> = crate::store::meta::get(step.transaction, "schedule")?;
-    if let Some(mut schedule) = unhalted {
-        schedule.halted = false;
-        crate::store::meta::set(step.transaction, "schedule", &schedule)?;
-    }
     Ok(step.device.store_enrolment(step.transaction)?)
 }
 

@@ -94,6 +94,8 @@ impl Engine {
             outbox::cap_due(&transaction, 1)?;
         }
         schedule.clamp(&now);
+        // The app may be another version now, or the administrator have acted: asked once, it is known.
+        schedule.halted = false;
         outbox::cap_due(&transaction, schedule_limit(&now))?;
         let device = Device::load(&transaction, entropy)?;
         transaction.commit().map_err(StoreError::from)?;
@@ -162,6 +164,10 @@ impl Engine {
         let before = self.device.clone();
         let mut damaged = BTreeSet::new();
         let done = self.transact_inner(now, entropy, effects, &mut damaged, work);
+        if done.is_ok() && has_new_tokens(&before, &self.device) {
+            // Enrolled again: it goes on by itself.
+            self.schedule.halted = false;
+        }
         if done.is_err() {
             self.device = before;
             self.documents.rolled_back();
@@ -787,6 +793,16 @@ impl Engine {
     pub fn status(&mut self, now: &Now) -> Status {
         status::read(self, now)
     }
+}
+
+fn has_new_tokens(before: &Device, now: &Device) -> bool {
+    let tokens = |device: &Device| {
+        device
+            .enrolment
+            .as_ref()
+            .and_then(|enrolment| enrolment.tokens.clone())
+    };
+    tokens(now).is_some_and(|new| tokens(before) != Some(new))
 }
 
 /// Whether a failure may come from what the request carried: it arrived and was not answered as it should.
