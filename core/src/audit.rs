@@ -12,6 +12,9 @@ use serde_bytes::ByteArray;
 /// Records sent in one request.
 const BATCH_RECORDS: usize = 1_000;
 
+/// The first write of this incarnation: the server can fill in the hashes of these only.
+const FIRST_WRITE: &str = "audit_first_write";
+
 /// Where the server's receipt ends.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 struct Receipt {
@@ -72,11 +75,14 @@ pub fn batch(connection: &Connection, pushed: &[u64]) -> Result<Option<AuditBatc
     let rows = audit::after(connection, receipt.last, BATCH_RECORDS)?;
     let Some(last) = rows.last() else { return Ok(None) };
     let head = ByteArray::new(last.head);
+    let first_write: u64 = meta::get(connection, FIRST_WRITE)?.unwrap_or(0);
     let mut items = Vec::new();
     for row in &rows {
         let record = decode(row)?;
         match record {
-            AuditRecord::Wrote { n, .. } if pushed.contains(&n) || outbox::get(connection, n)?.is_none() => {
+            AuditRecord::Wrote { n, .. }
+                if n >= first_write && (pushed.contains(&n) || outbox::get(connection, n)?.is_none()) =>
+            {
                 match items.last_mut() {
                     Some(AuditItem::Wrote { n: first, count }) if *first + u64::from(*count) == n => {
                         *count += 1
@@ -92,6 +98,25 @@ pub fn batch(connection: &Connection, pushed: &[u64]) -> Result<Option<AuditBatc
         items,
         head,
     }))
+}
+
+/// Begins the chain of a new incarnation: the file was copied, and the other one's chain goes on from the old head.
+/// What the server gave no receipt for comes along.
+pub fn begin_chain(step: &mut Step<'_>) -> Result<()> {
+    let receipt = receipt(step.transaction)?;
+    let waiting = audit::after(step.transaction, receipt.last, usize::MAX >> 1)?;
+    audit::purge(step.transaction, step.device.counters.audit_last)?;
+    meta::remove(step.transaction, "audit_receipt")?;
+    meta::set(step.transaction, FIRST_WRITE, &step.device.counters.next_n)?;
+    step.device.counters.audit_last = 0;
+    step.device.counters.audit_head = ByteArray::new([0; 32]);
+    did(
+        step,
+        "copied_file",
+        None,
+        &format!("after record {}", receipt.last),
+    )?;
+    waiting.iter().try_for_each(|row| record(step, &decode(row)?))
 }
 
 /// Takes the server's receipt: what it covers may go, and what comes next is proven from its head.

@@ -44,6 +44,13 @@ fn assert_everywhere(world: &mut World, patients: &[PatientId], mut expected: Ve
             "device {device}"
         );
     }
+    for device in 0..2 {
+        // The audit goes on too: nothing of it waits once it was sent.
+        world.sync(device);
+        assert_eq!(world.status(device).audit_waiting, 0, "device {device}");
+        let verified = world.run(device, |client| async move { client.audit().verify().await });
+        assert_eq!(verified.expect("the audit").broken_at, None);
+    }
     let mut rows = BTreeMap::new();
     for patient in patients {
         let timelines: Vec<_> = (0..2).map(|device| world.timeline(device, *patient)).collect();

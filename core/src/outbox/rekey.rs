@@ -4,6 +4,7 @@
 
 use super::outcome::put_in_place;
 use super::submit::save;
+use crate::audit;
 use crate::error::{Code, Result, SyncError};
 use crate::id::{DocumentId, Incarnation};
 use crate::record::Write;
@@ -15,6 +16,7 @@ use std::collections::BTreeSet;
 /// Begins a new incarnation and encodes every waiting write anew, under actors no other file has.
 pub fn fork(step: &mut Step<'_>) -> Result<()> {
     step.device.begin_incarnation(step.transaction, step.entropy)?;
+    audit::begin_chain(step)?;
     let mut documents: BTreeSet<DocumentId> = BTreeSet::new();
     for row in outbox::list(step.transaction)? {
         documents.extend(

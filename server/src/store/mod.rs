@@ -102,15 +102,15 @@ pub trait ServerStore: Send {
     /// Writes a patient's record.
     fn save_record(&mut self, tenant: TenantId, patient: PatientId, record: &RecordRow) -> StoreResult<()>;
 
-    /// The last record of a store's audit and the chain's head there.
-    fn audit_anchor(&mut self, store: StoreId) -> StoreResult<(u64, ChainHash)>;
-    /// The chain's head after a record of a store's audit.
-    fn audit_chain_at(&mut self, store: StoreId, k: u64) -> StoreResult<Option<ChainHash>>;
-    /// Adds a record to a store's audit.
+    /// The last record of an incarnation's audit and the chain's head there.
+    fn audit_anchor(&mut self, incarnation: &Incarnation) -> StoreResult<(u64, ChainHash)>;
+    /// The chain's head after a record of an incarnation's audit.
+    fn audit_chain_at(&mut self, incarnation: &Incarnation, k: u64) -> StoreResult<Option<ChainHash>>;
+    /// Adds a record to an incarnation's audit.
     fn append_audit(
         &mut self,
         tenant: TenantId,
-        store: StoreId,
+        incarnation: &Incarnation,
         k: u64,
         chain: &ChainHash,
         record: &[u8],

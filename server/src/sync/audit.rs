@@ -22,8 +22,7 @@ pub(super) fn receive(
     request: &SyncRequest,
     batch: &AuditBatch,
 ) -> Result<AuditAnchor, Refusal> {
-    let store = caller.device.store;
-    let (last, head) = session.store.audit_anchor(store)?;
+    let (last, head) = session.store.audit_anchor(incarnation)?;
     let held = AuditAnchor {
         last,
         head: ByteArray::new(head),
@@ -31,7 +30,7 @@ pub(super) fn receive(
     let Some(before) = batch.first.checked_sub(1).filter(|before| *before <= last) else {
         return Ok(held);
     };
-    let Some(mut chain) = session.store.audit_chain_at(store, before)? else {
+    let Some(mut chain) = session.store.audit_chain_at(incarnation, before)? else {
         return Ok(held);
     };
     let Some(records) = fill_in(session, incarnation, request, batch)? else {
@@ -42,7 +41,7 @@ pub(super) fn receive(
         chain = advance_audit(&chain, record);
         if k > last {
             fresh.push((k, chain, encode(record)));
-        } else if session.store.audit_chain_at(store, k)? != Some(chain) {
+        } else if session.store.audit_chain_at(incarnation, k)? != Some(chain) {
             return Ok(alarm(caller, held));
         }
     }
@@ -54,7 +53,7 @@ pub(super) fn receive(
     for (k, chain, record) in fresh {
         session
             .store
-            .append_audit(caller.tenant(), store, k, &chain, &record, received_ms)?;
+            .append_audit(caller.tenant(), incarnation, k, &chain, &record, received_ms)?;
         anchor = AuditAnchor {
             last: k,
             head: ByteArray::new(chain),

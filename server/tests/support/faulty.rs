@@ -203,20 +203,20 @@ impl ServerStore for FaultyStore {
         self.inner.save_record(tenant, patient, record)
     }
 
-    fn audit_anchor(&mut self, store: StoreId) -> StoreResult<(u64, ChainHash)> {
+    fn audit_anchor(&mut self, incarnation: &Incarnation) -> StoreResult<(u64, ChainHash)> {
         self.fault()?;
-        self.inner.audit_anchor(store)
+        self.inner.audit_anchor(incarnation)
     }
 
-    fn audit_chain_at(&mut self, store: StoreId, k: u64) -> StoreResult<Option<ChainHash>> {
+    fn audit_chain_at(&mut self, incarnation: &Incarnation, k: u64) -> StoreResult<Option<ChainHash>> {
         self.fault()?;
-        self.inner.audit_chain_at(store, k)
+        self.inner.audit_chain_at(incarnation, k)
     }
 
     fn append_audit(
         &mut self,
         tenant: TenantId,
-        store: StoreId,
+        incarnation: &Incarnation,
         k: u64,
         chain: &ChainHash,
         record: &[u8],
@@ -224,6 +224,6 @@ impl ServerStore for FaultyStore {
     ) -> StoreResult<()> {
         self.fault()?;
         self.inner
-            .append_audit(tenant, store, k, chain, record, received_ms)
+            .append_audit(tenant, incarnation, k, chain, record, received_ms)
     }
 }

@@ -133,9 +133,10 @@ create table record (
 
 create table audit (
     store       blob not null,
+    incarnation integer not null,
     k           integer not null,
     chain       blob not null,
     received_ms integer not null,
     sealed      blob not null,
-    primary key (store, k)
+    primary key (store, incarnation, k)
 ) strict, without rowid;

@@ -273,23 +273,23 @@ impl ServerStore for SqliteStore {
         self.write_record(tenant, patient, record)
     }
 
-    fn audit_anchor(&mut self, store: StoreId) -> StoreResult<(u64, ChainHash)> {
-        self.read_audit_anchor(store)
+    fn audit_anchor(&mut self, incarnation: &Incarnation) -> StoreResult<(u64, ChainHash)> {
+        self.read_audit_anchor(incarnation)
     }
 
-    fn audit_chain_at(&mut self, store: StoreId, k: u64) -> StoreResult<Option<ChainHash>> {
-        self.read_audit_chain(store, k)
+    fn audit_chain_at(&mut self, incarnation: &Incarnation, k: u64) -> StoreResult<Option<ChainHash>> {
+        self.read_audit_chain(incarnation, k)
     }
 
     fn append_audit(
         &mut self,
         tenant: TenantId,
-        store: StoreId,
+        incarnation: &Incarnation,
         k: u64,
         chain: &ChainHash,
         record: &[u8],
         received_ms: EpochMs,
     ) -> StoreResult<()> {
-        self.write_audit(tenant, store, k, chain, record, received_ms)
+        self.write_audit(tenant, incarnation, k, chain, record, received_ms)
     }
 }
