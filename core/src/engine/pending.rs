@@ -1,0 +1,66 @@
+//! An answer under way into the store, slice by slice.
+
+use super::*;
+
+impl Engine {
+    /// Applies the next slice of the answer under way. The host calls it when people's commands are done.
+    pub fn continue_pending(&mut self, now: Now, entropy: &mut dyn Entropy) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if let Some(mut pending) = self.pending.take() {
+            let mut asked_raw = false;
+            let applied = self.transact(now, entropy, &mut effects, |step| {
+                match apply_slice(step, &mut pending)? {
+                    SliceResult::NeedRaw => {
+                        asked_raw = true;
+                        Err(SyncError::from(Code::EncodingMismatch))
+                    }
+                    result => Ok(result),
+                }
+            });
+            match applied {
+                Ok(SliceResult::More) => {
+                    effects.push(Effect::Progress {
+                        applied: pending.applied,
+                        total: pending.total,
+                    });
+                    self.pending = Some(pending);
+                }
+                Ok(SliceResult::Done { more }) => {
+                    effects.push(Effect::Progress {
+                        applied: pending.applied,
+                        total: pending.total,
+                    });
+                    self.own_in_full = false;
+                    self.raw = false;
+                    self.with_refresh = false;
+                    self.schedule.succeeded(&now, pending.pushed());
+                    self.ask_again = more || pending.asked().own_in_full || self.has_due_writes(&now);
+                }
+                Ok(SliceResult::Forked) => {
+                    effects.push(Effect::Log(LogEvent::Forked));
+                    self.ask_again = true;
+                }
+                Ok(SliceResult::NeedRaw) => {}
+                Err(error) => {
+                    let again = asked_raw && !self.raw;
+                    self.raw = asked_raw;
+                    effects.push(Effect::Log(LogEvent::Failed(error.code)));
+                    self.give_back(now, entropy, &mut effects, pending.asked());
+                    if again {
+                        self.ask_again = true;
+                    } else {
+                        self.schedule.failed(&now, error.code.as_str(), 0, 0, entropy);
+                        self.ask_again = !self.waiters.is_empty();
+                    }
+                }
+            }
+            self.keep_schedule(&mut effects);
+        }
+        self.go_on(now, entropy, &mut effects);
+        effects
+    }
+
+    pub(super) fn has_due_writes(&mut self, now: &Now) -> bool {
+        outbox::due(self.store.connection(), Self::due_ms(now), 1).is_ok_and(|rows| !rows.is_empty())
+    }
+}

@@ -1,0 +1,159 @@
+//! What the engine does next by itself: a slice, a request, a time to wake; and what it reports of a round.
+
+use super::*;
+
+impl Engine {
+    /// What to do next by itself: a slice of an answer, a request, or a time to wake.
+    pub(super) fn go_on(&mut self, now: Now, entropy: &mut dyn Entropy, effects: &mut Vec<Effect>) {
+        if self.pending.is_some() {
+            effects.push(Effect::Continue);
+            return;
+        }
+        if self.in_flight.is_some() {
+            return;
+        }
+        let has_tokens = self
+            .device
+            .enrolment
+            .as_ref()
+            .is_some_and(|enrolment| enrolment.tokens.is_some());
+        if !has_tokens {
+            self.ask_again = false;
+            self.report(
+                SyncReport::NeedsPerson {
+                    code: match self.device.enrolment {
+                        None => Code::NotEnrolled,
+                        Some(_) => Code::Unauthenticated,
+                    },
+                },
+                effects,
+            );
+            return;
+        }
+        if self.schedule.halted {
+            self.ask_again = false;
+            self.report(
+                SyncReport::NeedsPerson {
+                    code: Code::Unauthenticated,
+                },
+                effects,
+            );
+            return;
+        }
+        if !self.may_send {
+            self.ask_again = false;
+            let code = Some(Code::SyncElsewhere.as_str().to_owned());
+            self.report(
+                SyncReport::AgainLater {
+                    at_boot_ms: now.boot_ms,
+                    code,
+                },
+                effects,
+            );
+            return;
+        }
+        let wanted = self.ask_again || (self.automatic && self.has_reason(&now));
+        if !wanted {
+            let report = self.done_report(&now);
+            self.report(report, effects);
+            if self.automatic {
+                effects.push(Effect::WakeAt {
+                    boot_ms: self.next_wake(&now),
+                });
+            }
+            return;
+        }
+        if !self.schedule.is_due(&now) {
+            self.report(
+                SyncReport::AgainLater {
+                    at_boot_ms: self.schedule.due_boot_ms,
+                    code: self.failure_code(),
+                },
+                effects,
+            );
+            self.ask_again = false;
+            if self.automatic {
+                effects.push(Effect::WakeAt {
+                    boot_ms: self.schedule.due_boot_ms,
+                });
+            }
+            return;
+        }
+        self.ask(now, entropy, effects);
+    }
+
+    pub(super) fn failure_code(&self) -> Option<String> {
+        self.schedule.failure.as_ref().map(|failure| failure.code.clone())
+    }
+
+    pub(super) fn due_ms(now: &Now) -> i64 {
+        i64::try_from(now.boot_ms).unwrap_or(i64::MAX)
+    }
+
+    pub(super) fn has_reason(&mut self, now: &Now) -> bool {
+        let polled = self
+            .last_poll_boot_ms
+            .is_some_and(|last| now.boot_ms.saturating_sub(last) < POLL_MS);
+        !polled || self.has_due_writes(now)
+    }
+
+    /// When the next write becomes due that is not due now.
+    pub(super) fn next_due(&mut self, now: &Now) -> Option<u64> {
+        let due = outbox::next_due_ms(self.store.connection(), Self::due_ms(now))
+            .ok()
+            .flatten();
+        due.map(|due| u64::try_from(due).unwrap_or(0))
+    }
+
+    pub(super) fn next_wake(&mut self, now: &Now) -> u64 {
+        let poll = self.last_poll_boot_ms.unwrap_or(now.boot_ms) + POLL_MS;
+        self.next_due(now)
+            .unwrap_or(poll)
+            .min(poll)
+            .max(self.schedule.due_boot_ms)
+            .max(now.boot_ms + 1)
+    }
+
+    /// What waits for a time comes before what waits for a person: that is not asked for while work goes on.
+    pub(super) fn done_report(&mut self, now: &Now) -> SyncReport {
+        let drawer = crate::store::drawer::count(self.store.connection()).unwrap_or(0);
+        let size = self.outbox_size(now);
+        let next_due = self.next_due(now);
+        match (drawer, size.parked, next_due) {
+            (_, _, Some(at_boot_ms)) => SyncReport::AgainLater {
+                at_boot_ms,
+                code: self.failure_code(),
+            },
+            (0, 0, None) if size.writes == 0 => SyncReport::Done,
+            (0, 0, None) => SyncReport::AgainLater {
+                at_boot_ms: now.boot_ms,
+                code: self.failure_code(),
+            },
+            (0, _, None) => SyncReport::NeedsPerson {
+                code: self.parked_code(),
+            },
+            _ => SyncReport::NeedsPerson {
+                code: Code::PolicyRefused,
+            },
+        }
+    }
+
+    /// Why the first parked write is.
+    pub(super) fn parked_code(&mut self) -> Code {
+        let reason = outbox::first_parked_reason(self.store.connection());
+        let reason = reason.ok().flatten().unwrap_or_default();
+        Code::parse(&reason).unwrap_or(Code::AppTooOld)
+    }
+
+    pub(super) fn outbox_size(&mut self, now: &Now) -> outbox::OutboxSize {
+        let before = now.wall_ms - crate::limits::STUCK_AGE_MS;
+        outbox::size(self.store.connection(), crate::limits::STUCK_ATTEMPTS, before).unwrap_or_default()
+    }
+
+    pub(super) fn report(&mut self, report: SyncReport, effects: &mut Vec<Effect>) {
+        for waiter in std::mem::take(&mut self.waiters) {
+            let report = report.clone();
+            effects.push(Effect::Reply(Box::new(move || waiter(report))));
+        }
+    }
+}
