@@ -479,3 +479,13 @@ fn an_answer_awaits_nothing_but_its_commit() {
     let response = poll_once(clinic.server.handle(now, &mut TestEntropy(1), request));
     assert_eq!(response.status, 200);
 }
+
+#[test]
+fn s4_a_decompression_bomb_is_refused_before_it_unfolds() {
+    let clinic = Clinic::new();
+    let bomb = serde_bytes::ByteBuf::from(vec![0; 12 * 1024 * 1024]);
+    let body = encode_body(&bomb, Encoding::Vereda);
+    assert!(body.len() < 10_000);
+    let refused = problem(&clinic, post(PATH_SYNC, "application/vereda", &body));
+    assert_eq!(refused, (413, "too_large".into()));
+}
