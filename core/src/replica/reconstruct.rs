@@ -2,7 +2,7 @@
 //! encoded anew under the next generation.
 
 use super::apply::{project, with_document};
-use crate::document::{DocumentKey, LoadedDocument, operations};
+use crate::document::{DocumentKey, DocumentOperations, LoadedDocument, Operation, operations};
 use crate::error::{Code, Result, SyncError};
 use crate::id::{DocumentId, Incarnation};
 use crate::record::{Intent, Relation, Write};
@@ -83,6 +83,31 @@ fn closure(
     Ok((documents, writes))
 }
 
+/// Whether a snapshot brought the write before its outcome came: the server has it, and its answer or its item will
+/// say so.
+fn is_there(step: &mut Step<'_>, row: &OutboxRow, compiled: &[DocumentOperations]) -> Result<bool> {
+    let encodings = outbox::encodings(step.transaction, row.n)?;
+    for compiled in compiled {
+        let hashes = encodings
+            .iter()
+            .filter(|encoding| encoding.document == compiled.key.id());
+        let hashes: Vec<[u8; 32]> = hashes.map(|encoding| encoding.hash).collect();
+        let there = with_document(step, &compiled.key, |document| {
+            let as_encoded = !hashes.is_empty() && hashes.iter().all(|hash| document.contains(hash));
+            let otherwise = compiled.operations.iter().any(|operation| match operation {
+                Operation::PutHeader { entry, .. } => document.entry(entry).headers.contains_key(&row.id),
+                Operation::OpenDraft { draft, .. } => document.draft(draft).is_some(),
+                _ => false,
+            });
+            Ok(as_encoded || otherwise)
+        })?;
+        if !there {
+            return Ok(false);
+        }
+    }
+    Ok(!compiled.is_empty())
+}
+
 fn encode_again(
     step: &mut Step<'_>,
     row: &OutboxRow,
@@ -96,6 +121,9 @@ fn encode_again(
     };
     let actor = incarnation.actor(generation);
     let compiled = operations(&write, &incarnation);
+    if is_there(step, row, &compiled)? {
+        return Ok(true);
+    }
     let mut applied = Vec::new();
     for compiled in &compiled {
         let found = documents::get(step.transaction, &compiled.key.id())?;
