@@ -63,7 +63,7 @@ impl Trail {
             row.accepted = self.record;
             row.version = self.version;
             self.writers.behind = None;
-        } else if self.version < row.version {
+        } else {
             self.writers.behind = self.record.map(|record| (record, self.version));
         }
         row.field_writers = serde_json::to_string(&self.writers).unwrap_or_default();
@@ -175,7 +175,8 @@ pub fn accept_snapshot_record(step: &mut Step<'_>, snapshot: &SnapshotRecord) ->
         as_of: 0,
     });
     let mut writers: Writers = serde_json::from_str(&row.field_writers).unwrap_or_default();
-    if writers.behind.is_none() {
+    // Where the registration was read, what is here is the log's; otherwise it is an earlier snapshot's.
+    if writers.behind.is_none() && writers.registered.is_some() {
         writers.behind = row.accepted.take().map(|accepted| (accepted, row.version));
     }
     row.field_writers = serde_json::to_string(&writers).unwrap_or_default();
