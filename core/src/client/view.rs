@@ -41,6 +41,10 @@ pub struct EntryDetail {
     pub seq: Option<u64>,
     /// Every final text people signed under this entry, when there is more than one.
     pub other_texts: Vec<crate::redact::Sensitive<String>>,
+    /// Of a draft two people wrote at once: the bodies that are not shown (`None` where one of them removed it).
+    pub other_bodies: Vec<Option<crate::redact::Sensitive<String>>>,
+    /// And the times of occurrence that are not shown.
+    pub other_times: Vec<crate::time::Zoned>,
 }
 
 impl Client {
@@ -178,22 +182,27 @@ impl PatientView {
             let row = entries::get(step.transaction, &id)?.filter(|row| row.patient == patient);
             let row = row.ok_or(SyncError::from(Code::UnknownEntry))?;
             let receipt = receipts::get(step.transaction, &row.write)?;
-            let other_texts = if row.headers > 1 {
-                let state = replica::entry_state(step, &row)?;
-                let others = state
-                    .headers
-                    .into_values()
-                    .filter(|header| header.write != row.write);
-                others.map(|header| header.entry.text).collect()
-            } else {
-                Vec::new()
-            };
-            Ok(EntryDetail {
+            let mut detail = EntryDetail {
                 received_ms: receipt.map(|receipt| receipt.received_ms),
                 seq: receipt.map(|receipt| receipt.seq),
+                other_texts: Vec::new(),
+                other_bodies: Vec::new(),
+                other_times: Vec::new(),
                 entry: row,
-                other_texts,
-            })
+            };
+            let row = &detail.entry;
+            if row.headers > 1 {
+                let state = replica::entry_state(step, row)?;
+                let others = state.headers.into_values();
+                let others = others.filter(|header| header.write != row.write);
+                detail.other_texts = others.map(|header| header.entry.text).collect();
+            } else if row.status == entries::EntryStatus::Draft
+                && let Some(draft) = replica::entry_state(step, row)?.draft
+            {
+                detail.other_bodies = draft.body.into_iter().skip(1).collect();
+                detail.other_times = draft.occurred_at.into_iter().skip(1).collect();
+            }
+            Ok(detail)
         })
         .await
     }
