@@ -233,3 +233,46 @@ fn an_empty_draft_may_be_saved_and_not_finalized() {
     assert_eq!(refused.expect_err("empty").code, Code::TextEmpty);
     assert_eq!(row(&mut world, 0, patient, draft).status, EntryStatus::Draft);
 }
+
+#[test]
+fn c3_of_two_bodies_written_at_once_the_other_is_one_tap_away() {
+    let mut world = World::new(18, 2);
+    let patient = world.patient(0, "Lara Gomes");
+    let draft = open_draft(&mut world, patient, "sinais");
+    world.converge();
+    for (device, body) in [(0, "{\"a\":1}"), (1, "{\"a\":2}")] {
+        let edit = DraftEdit {
+            body: Some(Some(body.to_owned().into())),
+            occurred_at: Some(at(-10 - device as i64)),
+            ..DraftEdit::default()
+        };
+        world
+            .run(
+                device,
+                |client| async move { client.drafts().edit(draft, edit).await },
+            )
+            .expect("edited");
+    }
+    world.converge();
+    world.assert_same_rows();
+    for device in 0..2 {
+        let detail = world
+            .run(device, |client| async move {
+                client.open_patient(patient, "test").await?.entry(draft).await
+            })
+            .expect("a detail");
+        let mut bodies: Vec<String> = detail
+            .other_bodies
+            .into_iter()
+            .flatten()
+            .map(|body| body.0)
+            .collect();
+        bodies.extend(detail.entry.body.map(|body| body.0));
+        bodies.sort();
+        assert_eq!(bodies, ["{\"a\":1}", "{\"a\":2}"]);
+        let mut times = detail.other_times;
+        times.push(detail.entry.occurred_at);
+        times.sort();
+        assert_eq!(times, [at(-11), at(-10)]);
+    }
+}

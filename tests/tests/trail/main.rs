@@ -2,6 +2,7 @@
 //! what people type wrong. Tests name the invariants they show.
 
 mod audited;
+mod bad_input;
 mod clocks;
 mod corrections;
 mod drafts;

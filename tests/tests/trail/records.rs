@@ -271,3 +271,37 @@ fn a_record_that_was_not_accepted_yet_is_edited_and_arrives_whole() {
         "Rita Lobo Neto"
     );
 }
+
+#[test]
+fn c3_two_imports_of_one_patient_that_differ_are_a_conflict() {
+    let mut world = World::new(49, 3);
+    let patient = PatientId(uuid::Uuid::new_v5(&uuid::Uuid::from_bytes([4; 16]), b"Patient/1"));
+    for (device, name) in [(0, "Sara Lins"), (1, "Sarah Lins")] {
+        let record = PatientRecord::named(name);
+        world
+            .run(device, |client| async move {
+                client.patients().register_as(Some(patient), record).await
+            })
+            .expect("registered");
+        world.add(device, patient, 1, name);
+    }
+    world.converge();
+    world.assert_same_rows();
+    let conflict = the_conflict(&world, 2);
+    let values: Vec<&str> = conflict
+        .choices
+        .iter()
+        .map(|choice| choice.value.as_str())
+        .collect();
+    assert_eq!(values, ["\"Sara Lins\"", "\"Sarah Lins\""]);
+    assert_eq!(world.rows(2).entries.len(), 2);
+    let newcomer = world.add_device("north", "user-8", vereda_server::Role::Clinician);
+    world
+        .run(
+            newcomer,
+            |client| async move { client.snapshot(vec![patient]).await },
+        )
+        .expect("a snapshot");
+    world.converge();
+    world.assert_same_rows();
+}

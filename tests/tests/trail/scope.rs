@@ -348,3 +348,57 @@ fn s1_a_store_out_of_scope_gets_the_same_answer_as_one_that_is_absent() {
         assert_eq!(plain(PATH_SNAPSHOT, &forbidden), plain(PATH_SNAPSHOT, &missing));
     }
 }
+
+#[test]
+fn who_works_in_two_units_writes_each_patient_in_its_own() {
+    let mut world = three_units(74);
+    let patients = [world.patient(0, "Karina Reis"), world.patient(3, "Kleber Reis")];
+    world.converge();
+    let device = world.add_unenrolled_device();
+    let mut entropy = SeededEntropy::new(75);
+    let expires_ms = world.server_clock_ms() + 86_400_000;
+    let mut admin = world.administration();
+    let units = ["unit-north", "unit-annex"];
+    admin
+        .put_user(&mut entropy, Some("north"), "user-both", Role::Clinician, &units)
+        .expect("a user");
+    let code = admin
+        .enrolment_code(&mut entropy, Some("north"), "user-both", expires_ms, None)
+        .expect("a code");
+    drop(admin);
+    world
+        .run(device, |client| async move {
+            client.enrol("http://localhost", &code, "both").await
+        })
+        .expect("it enrols");
+    world.sync(device);
+    for patient in patients {
+        let entry = world.add(device, patient, 1, "de quem está nas duas");
+        let fields = [("display".to_owned(), Sensitive("Látex".to_owned()))].into();
+        world
+            .run(device, |client| async move {
+                client
+                    .chart()
+                    .set(patient, None, ChartKind("allergy".into()), fields)
+                    .await?;
+                client
+                    .timeline()
+                    .amend(entry, Some("corrigido".into()), None)
+                    .await
+            })
+            .expect("written");
+    }
+    world.converge();
+    assert_eq!(world.drawer(device).len(), 0);
+    assert_eq!(world.outbox(device).len(), 0);
+    for (reader, patient) in [(1, patients[0]), (3, patients[1])] {
+        assert_eq!(world.texts(reader, patient).len(), 2);
+        assert_eq!(world.rows(reader).chart.len(), 1);
+        assert_eq!(
+            world.rows(reader).patients.len(),
+            1,
+            "and nothing of the other unit"
+        );
+    }
+    assert_eq!(world.rows(device).patients.len(), 2);
+}
