@@ -42,6 +42,8 @@ pub const LOADED_DOCUMENTS_MAX: usize = 64;
 pub const LOADED_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Log items applied in one step.
 pub const SLICE_ITEMS: usize = 100;
+/// Entries past which a slice takes no further item: a person's write waits for at most one slice.
+pub const SLICE_ENTRIES: usize = 200;
 /// Changes kept for a watcher before it is told to start anew.
 pub const WATCHER_CHANGES_MAX: usize = 1_024;
 /// Patients one snapshot may name.

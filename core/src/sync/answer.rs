@@ -217,7 +217,7 @@ pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<S
     }
     let mut left = SLICE_ITEMS;
     let mut weight = 0;
-    while left > 0 && weight < crate::limits::WRITE_ENTRIES_MAX {
+    while left > 0 && weight < crate::limits::SLICE_ENTRIES {
         let Some(page) = pending.pages.front_mut() else {
             break;
         };
