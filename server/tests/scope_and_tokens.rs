@@ -1,5 +1,9 @@
 //! Who may see and write what, and how a device stays known.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::result_large_err,
+    reason = "helpers of tests are tests"
+)]
 
 mod support;
 

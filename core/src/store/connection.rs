@@ -4,6 +4,7 @@
 use super::{StoreError, migrations};
 use rusqlite::{Connection, OpenFlags};
 use std::path::PathBuf;
+use std::sync::Once;
 use zeroize::Zeroizing;
 
 /// Where a store lies.
@@ -32,6 +33,14 @@ impl StoreKey {
     }
 }
 
+/// Lets the first use of SQLite in this process be alone: SQLite tells other threads that it is ready before SQLCipher
+/// is (`SQLITE_EXTRA_INIT` runs last), and a key given in between is refused. Whoever opens a connection calls it first.
+pub fn prepare_sqlite() {
+    static READY: Once = Once::new();
+    // Should it fail, the opening that follows says why.
+    READY.call_once(|| drop(Connection::open_in_memory()));
+}
+
 /// An open store.
 #[derive(Debug)]
 pub struct Store {
@@ -47,6 +56,7 @@ impl Store {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        prepare_sqlite();
         let mut connection = match location {
             Location::File(path) => Connection::open_with_flags(path, flags)?,
             Location::Memory => Connection::open_in_memory_with_flags(flags)?,

@@ -19,6 +19,6 @@ pub mod reference;
 mod rows;
 pub mod search;
 
-pub use connection::{Location, Store, StoreKey};
+pub use connection::{Location, Store, StoreKey, prepare_sqlite};
 pub use error::StoreError;
 pub(crate) use rows::{blob16, id_column, optional_id_column};

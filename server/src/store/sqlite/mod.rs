@@ -63,6 +63,7 @@ impl SqliteStore {
 }
 
 fn keyed(path: &Path, store_key: &[u8; 32]) -> StoreResult<Connection> {
+    vereda_core::store::prepare_sqlite();
     let connection = Connection::open(path)?;
     // SQLCipher would write to standard error by itself; its errors come back as results all the same.
     connection.execute_batch("pragma cipher_log_level = none")?;
