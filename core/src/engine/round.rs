@@ -54,8 +54,11 @@ impl Engine {
         }
         let wanted = self.ask_again || (self.automatic && self.has_reason(&now));
         if !wanted {
-            let report = self.done_report(&now);
-            self.report(report, effects);
+            // Counting the queue walks all of it: only for somebody who asked, never after every step.
+            if !self.waiters.is_empty() {
+                let report = self.done_report(&now);
+                self.report(report, effects);
+            }
             if self.automatic {
                 effects.push(Effect::WakeAt {
                     boot_ms: self.next_wake(&now),

@@ -259,14 +259,14 @@ pub fn set_generation(connection: &Connection, n: u64, generation: u32) -> Resul
 /// What was in flight is pending again.
 pub fn recall_in_flight(connection: &Connection) -> Result<usize, StoreError> {
     Ok(connection
-        .prepare_cached("UPDATE outbox SET state = 0 WHERE state = 1")?
+        .prepare_cached("UPDATE outbox SET state = 0 WHERE (state <> 0 OR due_ms > 0) AND state = 1")?
         .execute([])?)
 }
 
 /// All pending writes are due no later than `due_ms` (a clock that went back must not make them wait longer).
 pub fn cap_due(connection: &Connection, due_ms: i64) -> Result<(), StoreError> {
     connection
-        .prepare_cached("UPDATE outbox SET due_ms = ?1 WHERE due_ms > ?1")?
+        .prepare_cached("UPDATE outbox SET due_ms = ?1 WHERE (state <> 0 OR due_ms > 0) AND due_ms > ?1")?
         .execute([due_ms])?;
     Ok(())
 }
