@@ -55,7 +55,8 @@ pub enum SyncEnd {
 }
 
 impl Client {
-    /// Synchronises until everything is sent and read, something must wait, or `budget_ms` is used up.
+    /// Synchronises until everything is sent and read, or something must wait. `budget_ms` bounds the wait that is
+    /// answered, not yet the round itself: while new writes keep coming the round goes on.
     pub async fn sync_once(&self, budget_ms: u64) -> Result<SyncEnd> {
         let started = self.clock.now().boot_ms;
         let report = self.sync_round().await?;
