@@ -69,31 +69,32 @@ pub fn waiting(connection: &Connection, last: u64) -> Result<u64> {
     Ok(last.saturating_sub(receipt(connection)?.last))
 }
 
-/// The next records to send. `pushed` are the writes in the same request.
+/// The next records to send. `pushed` are the writes in the same request: their hashes need not travel, so the batch
+/// ends before the first write whose turn to be sent is still to come. One that was sent in vain, or is parked, and
+/// what waits behind it, hold nothing up: their records go whole.
 pub fn batch(connection: &Connection, pushed: &[u64]) -> Result<Option<AuditBatch>> {
     let receipt = receipt(connection)?;
-    let rows = audit::after(connection, receipt.last, BATCH_RECORDS)?;
-    let Some(last) = rows.last() else { return Ok(None) };
-    let head = ByteArray::new(last.head);
     let first_write: u64 = meta::get(connection, FIRST_WRITE)?.unwrap_or(0);
     let mut items = Vec::new();
-    for row in &rows {
-        let record = decode(row)?;
-        match record {
-            AuditRecord::Wrote { n, .. }
-                if n >= first_write && (pushed.contains(&n) || outbox::get(connection, n)?.is_none()) =>
-            {
-                match items.last_mut() {
-                    Some(AuditItem::Wrote { n: first, count }) if *first + u64::from(*count) == n => {
-                        *count += 1
-                    }
-                    _ => items.push(AuditItem::Wrote { n, count: 1 }),
-                }
+    let mut head = None;
+    for row in audit::after(connection, receipt.last, BATCH_RECORDS)? {
+        let record = decode(&row)?;
+        let known = match &record {
+            AuditRecord::Wrote { n, .. } if pushed.contains(n) => Some(*n),
+            AuditRecord::Wrote { n, .. } if outbox::is_next(connection, *n)? => break,
+            AuditRecord::Wrote { n, .. } => outbox::get(connection, *n)?.is_none().then_some(*n),
+            _ => None,
+        };
+        match (known.filter(|n| *n >= first_write), items.last_mut()) {
+            (Some(n), Some(AuditItem::Wrote { n: first, count })) if *first + u64::from(*count) == n => {
+                *count += 1;
             }
-            record => items.push(AuditItem::Record(record)),
+            (Some(n), _) => items.push(AuditItem::Wrote { n, count: 1 }),
+            (None, _) => items.push(AuditItem::Record(record)),
         }
+        head = Some(ByteArray::new(row.head));
     }
-    Ok(Some(AuditBatch {
+    Ok(head.map(|head| AuditBatch {
         first: receipt.last + 1,
         items,
         head,

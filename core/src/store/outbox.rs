@@ -189,6 +189,17 @@ fn due_where(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Whether a write's turn to be sent for the first time is near: nothing before it in its lane was sent in vain or is
+/// parked.
+pub fn is_next(connection: &Connection, n: u64) -> Result<bool, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM outbox AS w WHERE n = ?1 AND state = 0 AND attempts = 0 AND NOT EXISTS (
+           SELECT 1 FROM outbox AS held WHERE held.lane = w.lane AND held.n < w.n
+           AND (held.state <> 0 OR held.due_ms > 0) AND (held.state = 2 OR held.attempts > 0)))",
+    )?;
+    Ok(statement.query_row([n as i64], |row| row.get(0))?)
+}
+
 /// The earliest instant after `now_ms` at which a pending write becomes due.
 pub fn next_due_ms(connection: &Connection, now_ms: i64) -> Result<Option<i64>, StoreError> {
     let mut statement = connection.prepare_cached(

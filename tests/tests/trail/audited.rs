@@ -253,3 +253,31 @@ fn the_audit_is_purged_only_after_a_receipt() {
     assert_eq!(kept(&world), 1);
     assert_eq!(world.verify_audit(0).broken_at, None);
 }
+
+#[test]
+fn the_record_of_a_write_travels_with_it_and_does_not_wait_for_one_that_stands_still() {
+    let mut world = World::new(69, 1);
+    let patients = [world.patient(0, "Ana Lima"), world.patient(0, "Bia Reis")];
+    world.sync(0);
+    for minutes in 0..6 {
+        world.add(0, patients[minutes as usize % 2], minutes, "Curativo");
+    }
+    let waiting = |world: &mut World| world.status(0).audit_waiting;
+    assert_eq!(waiting(&mut world), 6);
+    world.set_batch_limit(0, 2);
+    world.network.next.extend([Fault::None, Fault::Lost]);
+    world.sync(0);
+    assert_eq!(
+        waiting(&mut world),
+        4,
+        "two notes went, and their records with them"
+    );
+    // The first of what is left is parked: its lane stands still, and everybody's audit goes on.
+    world.forge_park(0, "too_large");
+    world.advance(600_000);
+    world.converge();
+    let left: Vec<_> = world.outbox(0).iter().map(|item| item.n).collect();
+    assert_eq!(left.len(), 2, "the parked note and the one behind it");
+    assert_eq!(waiting(&mut world), 0);
+    assert_eq!(world.verify_audit(0).broken_at, None);
+}
