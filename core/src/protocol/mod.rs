@@ -3,6 +3,7 @@
 mod audit_chain;
 mod body;
 mod codec;
+pub mod columns;
 mod enrol;
 mod frozen;
 mod log;

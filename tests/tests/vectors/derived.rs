@@ -3,13 +3,14 @@
 use super::file::{bytes, text, value};
 use super::{messages, sample};
 use ed25519_dalek::{Signer, SigningKey};
+use serde_bytes::ByteBuf;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use vereda_core::document::{DocumentKey, LoadedDocument, draft_digest};
 use vereda_core::id::{ChartItemId, ConflictId, DocumentId, EntryId, Incarnation, PatientId, WriteId};
 use vereda_core::protocol::{
-    ChainHash, Encoding, SignedHeads, advance_audit, advance_chain_by_checks, chain_tag, decode, decode_body,
-    encode, encode_body,
+    ChainHash, Encoding, Frozen, SignedHeads, advance_audit, advance_chain_by_checks, chain_tag, columns,
+    decode, decode_body, encode, encode_body,
 };
 use vereda_core::record::{Compartment, Write, canonical_json};
 use vereda_core::time::Zoned;
@@ -88,6 +89,12 @@ fn result(vector: &Value) -> Value {
         "body" => {
             let read: Write = decode_body(&bytes(given, "body"), Encoding::Vereda).expect("a body");
             json!(hex::encode(encode(&read)))
+        }
+        "columns" => {
+            let message = bytes(given, "message");
+            let columns = columns::split(&message).expect("a message").concat();
+            assert_eq!(columns::join(&columns, message.len()), Ok(message));
+            json!(hex::encode(columns))
         }
         other => panic!("nothing derives a {other}"),
     }
@@ -218,7 +225,34 @@ pub(crate) fn vectors() -> Vec<Value> {
         "body",
         json!({"body": hex::encode(body)}),
     ));
+    vectors.extend(by_columns());
     vectors
+}
+
+/// Each kind of leaf, the places of short and long arrays, a frozen write, and a message of all writes.
+fn by_columns() -> Vec<Value> {
+    let frozen: Vec<Frozen<Write>> = sample::writes()
+        .into_iter()
+        .map(|(_, write)| Frozen::new(write))
+        .collect();
+    let leaves = json!({
+        "unsigned": [0, 1, u64::MAX, 0, 7], "negative": [-1, -70_000], "text": ["", "PA 12/8", "ã"],
+        "simple": [true, false, null, 1.5], "pairs": [[1, -3], [2, -3], [3, -3], [4, -3], [5, -3]], "empty": [{}, []],
+    });
+    let messages = [
+        ("leaves", encode(&leaves)),
+        ("a_frozen_write", encode(&frozen[0])),
+        ("frozen_writes", encode(&frozen)),
+        (
+            "bytes_that_are_no_map",
+            encode(&vec![ByteBuf::from([0xa1, 0x18, 0x01]), ByteBuf::from([7; 16])]),
+        ),
+    ];
+    let given = |message: &Vec<u8>| json!({"message": hex::encode(message)});
+    messages
+        .iter()
+        .map(|(name, message)| vector(&format!("columns_of_{name}"), "columns", given(message)))
+        .collect()
 }
 
 fn log_chain() -> Vec<Value> {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use vereda_core::document::gate::{ChangeContext, ChangeHash, GateRefusal, admit_change};
 use vereda_core::document::{LoadedDocument, operations};
 use vereda_core::protocol::{
-    BodyError, Encoding, EnrolmentCode, SyncAnswer, SyncRequest, decode_body, encode, encode_body,
+    BodyError, Encoding, EnrolmentCode, SyncAnswer, SyncRequest, columns, decode_body, encode, encode_body,
 };
 use vereda_core::record::{Compartment, Intent, KindRegistry, Write};
 use vereda_core::redact::Sensitive;
@@ -32,6 +32,7 @@ pub(crate) fn bodies() -> Vec<Value> {
     let newer = json!({"incarnation": 1, "epoch": 1, "scope": 0, "weather": {"sun": [1, 2]}});
     let mut cut = encode_body(&request, Encoding::Vereda);
     cut.truncate(cut.len() / 2);
+    let by_columns = columns::split(&cbor).expect("a message").concat();
     vec![
         vereda("empty", "SyncRequest", Vec::new(), "malformed"),
         vereda(
@@ -90,6 +91,43 @@ pub(crate) fn bodies() -> Vec<Value> {
             encode_body(&"a".repeat(9 * 1024 * 1024), Encoding::Vereda),
             "too_large",
         ),
+        vereda("by_columns", "SyncRequest", stored(&by_columns), "taken"),
+        vereda(
+            "by_columns_with_bytes_left_over",
+            "SyncRequest",
+            stored(&[&by_columns[..], &[0]].concat()),
+            "malformed",
+        ),
+        vereda(
+            "by_columns_with_a_column_not_used_up",
+            "SyncRequest",
+            stored(&columns_of(&[&[0x00], &[0x02, 0x02]])),
+            "malformed",
+        ),
+        vereda(
+            "by_columns_with_a_column_nobody_names",
+            "SyncRequest",
+            stored(&columns_of(&[&[0xf6], &[]])),
+            "malformed",
+        ),
+        vereda(
+            "by_columns_deeper_than_allowed",
+            "SyncRequest",
+            stored(&columns_of(&[&[&[0x81; 33][..], &[0xf6]].concat()])),
+            "malformed",
+        ),
+        vereda(
+            "by_columns_with_more_places_than_allowed",
+            "SyncRequest",
+            stored(&columns_of(&[&many_places()])),
+            "malformed",
+        ),
+        vereda(
+            "by_columns_that_join_to_more_than_allowed",
+            "SyncRequest",
+            encode_body(&many_large_numbers(), Encoding::Vereda),
+            "too_large",
+        ),
         body_vector(
             "json_cut",
             "SyncRequest",
@@ -112,6 +150,35 @@ pub(crate) fn bodies() -> Vec<Value> {
             "malformed",
         ),
     ]
+}
+
+/// A message by columns of these columns, all of them short.
+fn columns_of(columns: &[&[u8]]) -> Vec<u8> {
+    let lengths = columns.iter().flat_map(|column| {
+        let length = column.len() as u16;
+        if length < 0x80 {
+            vec![length as u8]
+        } else {
+            vec![length as u8 | 0x80, (length >> 7) as u8]
+        }
+    });
+    let head = [0xff, columns.len() as u8].into_iter().chain(lengths);
+    head.chain(columns.concat()).collect()
+}
+
+/// 4,097 keys, of a number each: `{"0": null, …}`.
+fn many_places() -> Vec<u8> {
+    let mut structure = vec![0xb9, 0x10, 0x01];
+    for key in 0..4_097 {
+        structure.extend(encode(&key.to_string()));
+        structure.push(0xf6);
+    }
+    structure
+}
+
+/// Numbers whose differences are a byte and which are nine themselves: 900,000 of them are past the limit.
+fn many_large_numbers() -> Vec<u64> {
+    (0..1_000_000).map(|n| (1 << 60) + n % 50).collect()
 }
 
 /// A brotli stream (RFC 7932) of one stored block: window of 16 bits, no dictionary reference, nothing compressed.
