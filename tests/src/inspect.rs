@@ -128,7 +128,7 @@ impl World {
         let live = self.rows(device);
         self.device_file(device)
             .execute_batch(
-                "DELETE FROM entry; DELETE FROM entry_search; DELETE FROM entry_text; DELETE FROM chart_item;
+                "DELETE FROM entry; DELETE FROM chart_item;
                  DELETE FROM conflict WHERE subject_kind <> 'patient';",
             )
             .expect("the rows go");

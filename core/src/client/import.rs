@@ -28,38 +28,40 @@ pub struct ImportedEntry {
 const WRITE_BYTES: usize = 192 * 1024;
 
 impl Imports<'_> {
-    /// Adds entries of one patient, in as few writes as the limits allow (each of one year), and up to a write's
-    /// worth of entries in one commit: a call of at most `limits::WRITE_ENTRIES_MAX` entries is atomic.
+    /// Adds entries of one patient: as [`Self::add_all`] of that patient alone.
     pub async fn add(&self, patient: PatientId, entries: Vec<NewEntry>) -> Result<Vec<Saved>> {
-        let mut years: BTreeMap<i32, Vec<NewEntry>> = BTreeMap::new();
-        for entry in entries {
-            years.entry(entry.occurred_at.utc_year()).or_default().push(entry);
-        }
-        let mut commits: Vec<Vec<Vec<NewEntry>>> = Vec::new();
+        self.add_all(vec![(patient, entries)]).await
+    }
+
+    /// Adds entries of several patients, in as few writes as the limits allow (each of one patient and year), and up
+    /// to a write's worth of entries in one commit, so that somebody who writes meanwhile waits for no more: a call of
+    /// at most `limits::WRITE_ENTRIES_MAX` entries is atomic.
+    pub async fn add_all(&self, patients: Vec<(PatientId, Vec<NewEntry>)>) -> Result<Vec<Saved>> {
+        let mut commits: Vec<Vec<(PatientId, Vec<NewEntry>)>> = Vec::new();
         let mut size = 0;
-        for batch in years.into_values().flat_map(batches) {
+        for (patient, batch) in patients.into_iter().flat_map(writes) {
             size += batch.len();
             match commits.last_mut() {
-                Some(commit) if size <= WRITE_ENTRIES_MAX => commit.push(batch),
+                Some(commit) if size <= WRITE_ENTRIES_MAX => commit.push((patient, batch)),
                 _ => {
                     size = batch.len();
-                    commits.push(vec![batch]);
+                    commits.push(vec![(patient, batch)]);
                 }
             }
         }
         let mut saved = Vec::new();
-        for batches in commits {
-            saved.extend(self.commit(patient, batches).await?);
+        for commit in commits {
+            saved.extend(self.commit(commit).await?);
         }
         Ok(saved)
     }
 
-    async fn commit(&self, patient: PatientId, batches: Vec<Vec<NewEntry>>) -> Result<Vec<Saved>> {
+    async fn commit(&self, batches: Vec<(PatientId, Vec<NewEntry>)>) -> Result<Vec<Saved>> {
         self.0
             .call(move |step| {
                 batches
                     .into_iter()
-                    .map(|batch| add_batch(step, patient, batch))
+                    .map(|(patient, batch)| add_batch(step, patient, batch))
                     .collect()
             })
             .await
@@ -136,6 +138,15 @@ fn add_batch(step: &mut Step<'_>, patient: PatientId, entries: Vec<NewEntry>) ->
             intent: Intent::Add { entries },
         },
     )
+}
+
+fn writes((patient, entries): (PatientId, Vec<NewEntry>)) -> Vec<(PatientId, Vec<NewEntry>)> {
+    let mut years: BTreeMap<i32, Vec<NewEntry>> = BTreeMap::new();
+    for entry in entries {
+        years.entry(entry.occurred_at.utc_year()).or_default().push(entry);
+    }
+    let batches = years.into_values().flat_map(batches);
+    batches.map(|batch| (patient, batch)).collect()
 }
 
 fn batches(entries: Vec<NewEntry>) -> Vec<Vec<NewEntry>> {

@@ -45,25 +45,25 @@ pub struct Page<T> {
 impl<T> Page<T> {
     /// A page of at most `limit` rows of `rows`, which holds one more if there is a next page.
     pub(super) fn cut<P: Serialize>(
-        step: &Step<'_>,
         mut rows: Vec<T>,
         limit: usize,
+        completeness: Completeness,
         place: impl Fn(&T) -> P,
-    ) -> Result<Self> {
+    ) -> Self {
         let more = rows.len() > limit;
         rows.truncate(limit);
         let last = rows.last().filter(|_| more);
         let next = last.map(|row| BASE64_URL_SAFE_NO_PAD.encode(crate::protocol::encode(&place(row))));
-        Ok(Self {
+        Self {
             rows,
             next,
-            completeness: completeness(step)?,
-        })
+            completeness,
+        }
     }
 }
 
 /// Whether what is here is everything the server had at the last contact.
-fn completeness(step: &Step<'_>) -> Result<Completeness> {
+pub(super) fn completeness(step: &Step<'_>) -> Result<Completeness> {
     let streams = step.device.enrolled()?.scope.streams.len();
     let cursors = crate::store::cursors::list(step.transaction)?;
     let complete = cursors.len() >= streams && cursors.iter().all(|cursor| cursor.caught_up);

@@ -1,6 +1,6 @@
 //! Patients: register, edit, list, find likely duplicates, all offline.
 
-use super::page::{Page, PageRequest};
+use super::page::{Page, PageRequest, completeness};
 use super::{Client, Watched};
 use crate::audit;
 use crate::error::{Code, Result, SyncError};
@@ -262,5 +262,7 @@ fn list(step: &mut Step<'_>, filter: &PatientFilter, page: &PageRequest) -> Resu
             .collect::<Result<_>>()?
     };
     audit_list(step, "patients", rows.len().min(limit), text)?;
-    Page::cut(step, rows, limit, |row| (row.fold.clone(), row.id))
+    Ok(Page::cut(rows, limit, completeness(step)?, |row| {
+        (row.fold.clone(), row.id)
+    }))
 }

@@ -1,7 +1,7 @@
 //! Reading a patient. The view exists only once the audit of its opening is durable; pages, filters and search
 //! inside it need no more. Left idle it closes.
 
-use super::page::{Page, PageRequest};
+use super::page::{Page, PageRequest, completeness};
 use super::{Client, Watched};
 use crate::audit;
 use crate::error::{Code, Result, SyncError};
@@ -117,16 +117,29 @@ impl PatientView {
         .await
     }
 
-    /// A page of the timeline.
+    /// A page of the timeline. Where few of a long timeline's entries hold the words, they are looked for in several
+    /// steps: other people's commands go in between.
     pub async fn timeline(&self, filter: EntryFilter, page: PageRequest) -> Result<Page<EntryRow>> {
-        self.read(move |step, patient| {
-            let limit = page.rows();
-            let after: Option<(i64, EntryId)> = page.place()?;
-            let after = after.map(|(occurred_ms, id)| EntryPlace { occurred_ms, id });
-            let rows = entries::page(step.transaction, &patient, &filter, after, limit + 1)?;
-            Page::cut(step, rows, limit, |row| (row.occurred_at.utc_ms, row.id))
-        })
-        .await
+        let limit = page.rows();
+        let after: Option<(i64, EntryId)> = page.place()?;
+        let mut after = after.map(|(occurred_ms, id)| EntryPlace { occurred_ms, id });
+        let mut rows = Vec::new();
+        loop {
+            let (filter, wanted) = (filter.clone(), limit + 1 - rows.len());
+            let (stretch, completeness) = self
+                .read(move |step, patient| {
+                    let stretch = entries::stretch(step.transaction, &patient, &filter, after, wanted)?;
+                    Ok((stretch, completeness(step)?))
+                })
+                .await?;
+            rows.extend(stretch.rows);
+            after = stretch.looked_up_to;
+            if after.is_none() || rows.len() > limit {
+                return Ok(Page::cut(rows, limit, completeness, |row| {
+                    (row.occurred_at.utc_ms, row.id)
+                }));
+            }
+        }
     }
 
     /// The same, watched.

@@ -33,6 +33,8 @@ pub struct LoadedDocument {
     document: Automerge,
     maps: &'static Maps,
     heads: Vec<ChangeId>,
+    /// Nobody ever opened a draft or decided anything in it: most chapters. Its entries are their headers.
+    headers_only: bool,
     /// The document as a writer saw it who did not have everything that is here: kept while their writes come.
     branch: Option<Box<LoadedDocument>>,
     bytes: usize,
@@ -61,6 +63,7 @@ impl LoadedDocument {
             document: document.clone(),
             maps,
             heads: vec![genesis_hash().0],
+            headers_only: true,
             branch: None,
             bytes: 0,
         }
@@ -88,6 +91,7 @@ impl LoadedDocument {
             loaded.document.load_incremental(&joined)?;
         }
         loaded.refresh();
+        loaded.look_for_drafts();
         if loaded.document.get_missing_deps(&[]).is_empty() {
             Ok(loaded)
         } else {
@@ -107,6 +111,7 @@ impl LoadedDocument {
         self.bytes += saved.len();
         self.branch = None;
         self.refresh();
+        self.look_for_drafts();
         let after = self.document.get_heads();
         Ok(Touched::by_patches(&self.document.diff(&before, &after)))
     }
@@ -184,6 +189,7 @@ impl LoadedDocument {
                     Change::from_bytes(applied.bytes.clone()).map_err(|_| DocumentError::Automerge)?;
                 applied.known = self.contains(&applied.hash);
                 self.take(change)?;
+                self.headers_only &= operations.iter().all(Operation::is_header);
                 applied.dependencies = dependencies.to_vec();
                 Ok(applied)
             }
@@ -210,6 +216,7 @@ impl LoadedDocument {
         self.document = gate::try_change(&self.document, change)?;
         self.bytes += bytes.len();
         self.refresh();
+        self.look_for_drafts();
         let after = self.document.get_heads();
         Ok(AppliedChange {
             hash: admitted.hash,
@@ -252,16 +259,17 @@ impl LoadedDocument {
     /// An entry as it stands.
     pub fn entry(&self, entry: &EntryId) -> EntryState {
         let key = state::entry_key(entry);
-        let mut found = EntryState {
-            draft: self.draft(entry),
-            ..Default::default()
-        };
+        let mut found = EntryState::default();
         for bytes in self.scalars(&self.maps.entries, &key) {
             // A header of a newer version that this one cannot read stays in the document and is passed on.
             if let Ok(header) = crate::protocol::decode::<EntryHeader>(&bytes) {
                 found.headers.insert(header.write, header);
             }
         }
+        if self.headers_only {
+            return found;
+        }
+        found.draft = self.draft(entry);
         found.dismissed = self
             .scalars(&self.maps.marks, &format!("{key}/dismissed"))
             .iter()
@@ -349,6 +357,7 @@ impl LoadedDocument {
         self.refresh();
         let change = made?;
         self.bytes += change.raw_bytes().len();
+        self.headers_only &= operations.iter().all(Operation::is_header);
         self.branch = None;
         Ok(AppliedChange {
             hash: change.hash().0,
@@ -396,6 +405,7 @@ impl LoadedDocument {
                 document,
                 maps: self.maps,
                 heads: Vec::new(),
+                headers_only: self.headers_only,
                 branch: None,
                 bytes: self.bytes,
             };
@@ -403,6 +413,11 @@ impl LoadedDocument {
             self.branch = Some(Box::new(branch));
         }
         self.branch.as_deref_mut().ok_or(DocumentError::Automerge)
+    }
+
+    fn look_for_drafts(&mut self) {
+        let is_empty = |map| self.document.keys(map).next().is_none();
+        self.headers_only = is_empty(&self.maps.drafts) && is_empty(&self.maps.marks);
     }
 
     fn refresh(&mut self) {

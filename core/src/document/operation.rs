@@ -61,6 +61,13 @@ pub enum Operation {
     },
 }
 
+impl Operation {
+    /// Whether it writes a final entry and nothing else.
+    pub(super) fn is_header(&self) -> bool {
+        matches!(self, Self::PutHeader { .. })
+    }
+}
+
 /// A field's value with who set it and when, so that a conflict can show both.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ChartValue {

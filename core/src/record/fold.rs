@@ -3,7 +3,7 @@
 use unicode_normalization::UnicodeNormalization;
 
 /// The folded form: NFD without diacritical marks, lower case, one space between words, none around. Folding
-/// twice changes nothing. Used for names and for full-text search alike.
+/// twice changes nothing. Used for names and for searching texts alike.
 pub fn fold(text: &str) -> String {
     let mut folded = Folded(String::with_capacity(text.len()));
     let mut rest = text;

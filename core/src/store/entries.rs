@@ -1,8 +1,8 @@
 //! The timeline as it is read: rows clustered by patient, time of occurrence and id.
 
-use super::{StoreError, id_column, optional_id_column, search};
+use super::{StoreError, id_column, optional_id_column};
 use crate::id::{EntryId, PatientId, UnitId, UserId, WriteId};
-use crate::record::Compartment;
+use crate::record::{Compartment, SearchWords};
 use crate::redact::Sensitive;
 use crate::time::Zoned;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
@@ -90,6 +90,11 @@ pub struct EntryRow {
     pub draft_digest: Option<[u8; 32]>,
 }
 
+/// Rows one step looks at for words: a patient with more of them is searched in several.
+const ROWS_LOOKED_AT_MAX: usize = 2_000;
+
+/// The place of `text` among [`COLUMNS`].
+const TEXT_COLUMN: usize = 6;
 const COLUMNS: &str = "id, patient, occurred_ms, occurred_offset, kind, status, text, body, author, unit, compartment,
     recorded_ms, recorded_offset, year, part, marks, relation, related_entry, related_patient, origin_resource,
     origin_performer, origin_digest, write_id, headers, late_edit, draft_digest";
@@ -138,18 +143,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<EntryRow> {
 
 /// Writes an entry's row in the place of the one it had, and what follows from it for the entry it speaks of.
 pub fn put(connection: &Connection, entry: &EntryRow) -> Result<(), StoreError> {
-    let before = key_of(connection, &entry.id)?;
-    let search_k = match &before {
-        Some((occurred_ms, k)) => {
-            search::remove(connection, *k)?;
-            if *occurred_ms != entry.occurred_at.utc_ms {
-                remove_row(connection, &entry.id)?;
-            }
-            Some(*k)
-        }
-        None => None,
-    };
-    let search_k = search::add(connection, search_k, entry)?;
+    // The time of occurrence is in the key: a row whose time changed would stay behind.
+    if occurred_ms(connection, &entry.id)?.is_some_and(|before| before != entry.occurred_at.utc_ms) {
+        remove_row(connection, &entry.id)?;
+    }
     let (relation, related, related_patient) = match &entry.relation {
         Some(RelationRow::Amends(entry)) => (1, Some(entry), None),
         Some(RelationRow::Retracts(entry)) => (2, Some(entry), None),
@@ -166,9 +163,9 @@ pub fn put(connection: &Connection, entry: &EntryRow) -> Result<(), StoreError> 
             "INSERT OR REPLACE INTO entry (id, patient, occurred_ms, occurred_offset, kind, status, text, body, author,
              unit, compartment, recorded_ms, recorded_offset, year, part, marks, relation, related_entry,
              related_patient, origin_resource, origin_performer, origin_digest, write_id, headers, late_edit,
-             draft_digest, search_k)
+             draft_digest)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
-             ?22, ?23, ?24, ?25, ?26, ?27)",
+             ?22, ?23, ?24, ?25, ?26)",
         )?
         .execute(params![
             entry.id,
@@ -197,7 +194,6 @@ pub fn put(connection: &Connection, entry: &EntryRow) -> Result<(), StoreError> 
             entry.headers,
             entry.late_edit.as_ref().map(|text| &text.0),
             entry.draft_digest.as_ref().map(|digest| digest.as_slice()),
-            search_k,
         ])?;
     if let Some(RelationRow::Amends(related) | RelationRow::Retracts(related)) = &entry.relation {
         refresh_status(connection, related)?;
@@ -210,10 +206,6 @@ pub fn remove(connection: &Connection, id: &EntryId) -> Result<(), StoreError> {
     let Some(row) = get(connection, id)? else {
         return Ok(());
     };
-    if let Some((_, k)) = key_of(connection, id)? {
-        search::remove(connection, k)?;
-        search::forget(connection, k)?;
-    }
     remove_row(connection, id)?;
     if let Some(RelationRow::Amends(related) | RelationRow::Retracts(related)) = row.relation {
         refresh_status(connection, &related)?;
@@ -228,11 +220,9 @@ fn remove_row(connection: &Connection, id: &EntryId) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn key_of(connection: &Connection, id: &EntryId) -> Result<Option<(i64, i64)>, StoreError> {
-    let mut statement = connection.prepare_cached("SELECT occurred_ms, search_k FROM entry WHERE id = ?1")?;
-    Ok(statement
-        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?)
+fn occurred_ms(connection: &Connection, id: &EntryId) -> Result<Option<i64>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT occurred_ms FROM entry WHERE id = ?1")?;
+    Ok(statement.query_row([id], |row| row.get(0)).optional()?)
 }
 
 fn spoken_of(connection: &Connection, id: &EntryId) -> Result<EntryStatus, StoreError> {
@@ -265,11 +255,8 @@ pub fn get(connection: &Connection, id: &EntryId) -> Result<Option<EntryRow>, St
 
 /// How many entries there are.
 pub fn count(connection: &Connection) -> Result<u64, StoreError> {
-    Ok(
-        connection.query_row("SELECT count(*) FROM entry_search", [], |row| {
-            row.get::<_, i64>(0)
-        })? as u64,
-    )
+    let mut statement = connection.prepare_cached("SELECT count(*) FROM entry")?;
+    Ok(statement.query_row([], |row| row.get::<_, i64>(0))? as u64)
 }
 
 /// Which entries a list shows. Every condition narrows.
@@ -300,20 +287,95 @@ pub struct EntryPlace {
     pub id: EntryId,
 }
 
-/// A page of a patient's timeline, after a place.
-pub fn page(
+/// Part of a patient's timeline.
+#[derive(Debug, Default)]
+pub struct Stretch {
+    /// The rows that pass the filter.
+    pub rows: Vec<EntryRow>,
+    /// The last row looked at, where there may be more to look at behind it.
+    pub looked_up_to: Option<EntryPlace>,
+}
+
+/// The next rows of a patient's timeline that pass the filter, after a place: up to `limit`, of at most
+/// [`ROWS_LOOKED_AT_MAX`] that are looked at. Words are looked for in the rows themselves: a patient's rows lie side
+/// by side, and an index over everybody's words costs each write more than it saves a search.
+pub fn stretch(
     connection: &Connection,
     patient: &PatientId,
     filter: &EntryFilter,
     after: Option<EntryPlace>,
     limit: usize,
-) -> Result<Vec<EntryRow>, StoreError> {
-    let mut conditions = vec!["patient = ?"];
+) -> Result<Stretch, StoreError> {
+    let words = match &filter.words {
+        Some(text) => match SearchWords::of(text) {
+            Some(words) => Some(words),
+            None => return Ok(Stretch::default()),
+        },
+        None => None,
+    };
+    let (conditions, values) = conditions(patient, filter, after);
+    let direction = if filter.oldest_first { "" } else { "DESC" };
+    let sql = format!(
+        "SELECT {COLUMNS} FROM entry WHERE {} ORDER BY patient {direction}, occurred_ms {direction}, id {direction} LIMIT {}",
+        conditions.join(" AND "),
+        if words.is_some() {
+            ROWS_LOOKED_AT_MAX
+        } else {
+            limit
+        }
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let values: Vec<&dyn ToSql> = values.iter().map(AsRef::as_ref).collect();
+    let mut rows = statement.query(values.as_slice())?;
+    let mut found = Stretch::default();
+    let mut looked_at = 0;
+    while let Some(row) = rows.next()? {
+        looked_at += 1;
+        let passes = match &words {
+            Some(words) => words.are_in(
+                row.get_ref(TEXT_COLUMN)?
+                    .as_str()
+                    .map_err(rusqlite::Error::from)?,
+            ),
+            None => true,
+        };
+        if passes {
+            found.rows.push(read(row)?);
+        }
+        if found.rows.len() == limit || looked_at == ROWS_LOOKED_AT_MAX {
+            found.looked_up_to = Some(EntryPlace {
+                occurred_ms: row.get(2)?,
+                id: id_column(row, 0)?,
+            });
+            break;
+        }
+    }
+    Ok(found)
+}
+
+type Conditions = (Vec<String>, Vec<Box<dyn ToSql>>);
+
+fn conditions(patient: &PatientId, filter: &EntryFilter, after: Option<EntryPlace>) -> Conditions {
+    let mut conditions = vec!["patient = ?".to_owned()];
     let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(*patient)];
-    let kinds;
+    let mut and = |condition: &str, value: Box<dyn ToSql>| {
+        conditions.push(condition.to_owned());
+        values.push(value);
+    };
+    if let Some(from_ms) = filter.from_ms {
+        and("occurred_ms >= ?", Box::new(from_ms));
+    }
+    if let Some(to_ms) = filter.to_ms {
+        and("occurred_ms < ?", Box::new(to_ms));
+    }
+    if let Some(author) = filter.author {
+        and("author = ?", Box::new(author));
+    }
+    if let Some(status) = filter.status {
+        and("status = ?", Box::new(status as u8));
+    }
     if !filter.kinds.is_empty() {
-        kinds = format!("kind IN ({})", vec!["?"; filter.kinds.len()].join(", "));
-        conditions.push(&kinds);
+        conditions.push(format!("kind IN ({})", vec!["?"; filter.kinds.len()].join(", ")));
         values.extend(
             filter
                 .kinds
@@ -321,47 +383,13 @@ pub fn page(
                 .map(|kind| Box::new(kind.clone()) as Box<dyn ToSql>),
         );
     }
-    if let Some(from_ms) = filter.from_ms {
-        conditions.push("occurred_ms >= ?");
-        values.push(Box::new(from_ms));
-    }
-    if let Some(to_ms) = filter.to_ms {
-        conditions.push("occurred_ms < ?");
-        values.push(Box::new(to_ms));
-    }
-    if let Some(author) = filter.author {
-        conditions.push("author = ?");
-        values.push(Box::new(author));
-    }
-    if let Some(status) = filter.status {
-        conditions.push("status = ?");
-        values.push(Box::new(status as u8));
-    }
-    if let Some(words) = &filter.words {
-        let Some(query) = search::query(words, Some(patient)) else {
-            return Ok(Vec::new());
-        };
-        conditions.push("search_k IN (SELECT rowid FROM entry_text WHERE entry_text MATCH ?)");
-        values.push(Box::new(query));
-    }
     if let Some(after) = after {
-        conditions.push(if filter.oldest_first {
-            "(occurred_ms, id) > (?, ?)"
-        } else {
-            "(occurred_ms, id) < (?, ?)"
-        });
+        let order = if filter.oldest_first { ">" } else { "<" };
+        conditions.push(format!("(occurred_ms, id) {order} (?, ?)"));
         values.push(Box::new(after.occurred_ms));
         values.push(Box::new(after.id));
     }
-    let direction = if filter.oldest_first { "" } else { "DESC" };
-    let sql = format!(
-        "SELECT {COLUMNS} FROM entry WHERE {} ORDER BY patient {direction}, occurred_ms {direction}, id {direction} LIMIT {limit}",
-        conditions.join(" AND ")
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let values: Vec<&dyn ToSql> = values.iter().map(AsRef::as_ref).collect();
-    let rows = statement.query_map(values.as_slice(), read)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    (conditions, values)
 }
 
 /// Entries with a late edit or two headers, for whoever has to decide.

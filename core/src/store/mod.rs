@@ -17,7 +17,6 @@ pub mod patients;
 pub mod receipts;
 pub mod reference;
 mod rows;
-pub mod search;
 
 pub use connection::{Location, Store, StoreKey, prepare_sqlite};
 pub use error::StoreError;

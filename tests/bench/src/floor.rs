@@ -1,5 +1,5 @@
 //! The floor: raw encrypted SQLite that inserts the very rows a store came to hold, into the same tables with the
-//! same indexes and full text, in as many transactions, with nothing around it.
+//! same indexes, in as many transactions, with nothing around it.
 
 use crate::clinic::KEY;
 use crate::measure::{processor_seconds, seconds};
@@ -38,20 +38,13 @@ pub(crate) fn replay(filled: &Path, path: &Path, transactions: usize) -> Floor {
     let mut source =
         Store::open(&Location::File(filled.to_owned()), &StoreKey::new(KEY)).expect("the filled store");
     let source = source.connection();
-    let by_entry = [
-        ("entry", rows(source, "SELECT * FROM entry ORDER BY search_k")),
-        (
-            "entry_search",
-            rows(source, "SELECT * FROM entry_search ORDER BY k"),
+    let by_entry = [(
+        "entry",
+        rows(
+            source,
+            "SELECT * FROM entry ORDER BY recorded_ms, patient, occurred_ms",
         ),
-        (
-            "entry_text(rowid, text)",
-            rows(
-                source,
-                "SELECT search_k, text || ' zq' || lower(hex(patient)) FROM entry ORDER BY search_k",
-            ),
-        ),
-    ];
+    )];
     let by_write = [
         (
             "outbox",

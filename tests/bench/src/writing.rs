@@ -5,6 +5,7 @@ use crate::figure::Figure;
 use crate::floor;
 use crate::measure::{percentile, processor_seconds, seconds};
 use std::sync::Arc;
+use vereda_core::limits::WRITE_ENTRIES_MAX;
 use vereda_core::platform::native::OpenStore;
 use vereda_data::PatientEntry;
 
@@ -94,12 +95,11 @@ pub(crate) async fn import(entries: u32) {
     let folder = tempfile::tempdir().expect("a folder");
     let store = device(folder.path()).await;
     let (_, took) = fill(&store, 1, entries).await;
-    let writes = store.status().await.expect("a status").pending - u64::from(entries.div_ceil(100));
     drop(store);
     let floor = floor::replay(
         &folder.path().join("device.db"),
         &folder.path().join("floor.db"),
-        writes as usize,
+        (entries as usize).div_ceil(WRITE_ENTRIES_MAX),
     );
     Figure {
         name: "import in batches",

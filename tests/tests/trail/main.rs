@@ -11,5 +11,6 @@ mod permutations;
 mod records;
 mod scope;
 mod scribbling;
+mod search;
 mod snapshots;
 mod watched;

@@ -24,18 +24,12 @@ CREATE TABLE entry (
   year INTEGER NOT NULL, part INTEGER NOT NULL, marks INTEGER NOT NULL DEFAULT 0,
   relation INTEGER NOT NULL DEFAULT 0, related_entry BLOB, related_patient BLOB,
   origin_resource TEXT, origin_performer TEXT, origin_digest TEXT,
-  write_id BLOB NOT NULL, headers INTEGER NOT NULL DEFAULT 1, late_edit TEXT, draft_digest BLOB, search_k INTEGER NOT NULL,
+  write_id BLOB NOT NULL, headers INTEGER NOT NULL DEFAULT 1, late_edit TEXT, draft_digest BLOB,
   PRIMARY KEY (patient, occurred_ms, id)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX entry_by_id ON entry (id);
 CREATE INDEX entry_by_relation ON entry (related_entry) WHERE related_entry IS NOT NULL;
 CREATE INDEX entry_by_kind ON entry (patient, kind, occurred_ms, id);
--- Full text without the text: a row's number leads back to its key.
-CREATE VIRTUAL TABLE entry_text USING fts5(
-  text, content='', contentless_delete=1, detail='none', prefix='3', tokenize="unicode61 remove_diacritics 2"
-);
-CREATE TABLE entry_search (k INTEGER PRIMARY KEY, patient BLOB NOT NULL, occurred_ms INTEGER NOT NULL, id BLOB NOT NULL);
-
 CREATE TABLE chart_item (
   patient BLOB NOT NULL, id BLOB NOT NULL, compartment INTEGER NOT NULL, unit BLOB NOT NULL, kind TEXT NOT NULL,
   fields TEXT NOT NULL, author BLOB NOT NULL, recorded_ms INTEGER NOT NULL, recorded_offset INTEGER NOT NULL,
