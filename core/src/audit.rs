@@ -1,5 +1,6 @@
 //! The audit: every read and every write, in one hash chain per device, kept until the server gave a receipt.
 
+use crate::bytes::ByteArray;
 use crate::error::{Code, Result, SyncError};
 use crate::protocol::{AuditAnchor, AuditBatch, AuditItem, AuditRecord, advance_audit};
 use crate::step::Step;
@@ -7,7 +8,6 @@ use crate::store::audit::{self, AuditRow};
 use crate::store::{meta, outbox};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
-use serde_bytes::ByteArray;
 
 /// Records sent in one request.
 const BATCH_RECORDS: usize = 1_000;

@@ -1,5 +1,6 @@
 //! The device: which store it is, who works on it, how far its counters and clocks have come.
 
+use crate::bytes::ByteArray;
 use crate::entropy::Entropy;
 use crate::error::{Code, Result, SyncError};
 use crate::id::{Incarnation, StoreId, TenantId, UnitId, UserId};
@@ -8,7 +9,6 @@ use crate::store::{StoreError, meta};
 use crate::time::{EpochMs, Hlc, Now};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
-use serde_bytes::ByteArray;
 
 /// What enrolment gave.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

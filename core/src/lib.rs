@@ -5,6 +5,7 @@
 #![cfg_attr(not(test), warn(clippy::expect_used))]
 
 // Floor 0: words everything else is written in.
+pub mod bytes;
 pub mod entropy;
 pub mod error;
 pub mod id;

@@ -3,13 +3,13 @@
 use crate::key_file::ServerKeys;
 use crate::role::Role;
 use crate::store::sqlite::{Directory, SqliteStore};
-use crate::store::{DeviceRow, StoreResult};
+use crate::store::{DeviceRow, Rule, StoreResult};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::SigningKey;
-use serde_bytes::ByteArray;
 use sha2::{Digest, Sha256};
 use std::path::Path;
+use vereda_core::bytes::ByteArray;
 use vereda_core::entropy::Entropy;
 use vereda_core::id::{TenantId, UnitId, UserId};
 use vereda_core::protocol::{Credential, EnrolmentCode, encode};
@@ -40,8 +40,9 @@ impl Administration {
     /// Adds a tenant.
     ///
     /// # Errors
-    /// Where one of this name is there.
+    /// Where one of this name is there, or the name is empty.
     pub fn create_tenant(&mut self, entropy: &mut dyn Entropy, name: &str) -> StoreResult<TenantId> {
+        let name = named(name)?;
         let tenant = TenantId(random_id(entropy));
         self.store.add_tenant(tenant, name)?;
         Ok(tenant)
@@ -50,13 +51,14 @@ impl Administration {
     /// Adds a unit to a tenant (the only one, when none is named).
     ///
     /// # Errors
-    /// Where one of this name is there, or no such tenant.
+    /// Where one of this name is there, no such tenant, or the name is empty.
     pub fn create_unit(
         &mut self,
         entropy: &mut dyn Entropy,
         tenant: Option<&str>,
         name: &str,
     ) -> StoreResult<UnitId> {
+        let name = named(name)?;
         let tenant = self.store.tenant(tenant)?;
         let unit = UnitId(random_id(entropy));
         self.store.add_unit(tenant, unit, name)?;
@@ -66,7 +68,7 @@ impl Administration {
     /// Adds a user to units, or an existing one to further units, in a role.
     ///
     /// # Errors
-    /// Where there is no such tenant or unit.
+    /// Where there is no such tenant or unit, or the name is empty.
     pub fn put_user(
         &mut self,
         entropy: &mut dyn Entropy,
@@ -75,6 +77,7 @@ impl Administration {
         role: Role,
         units: &[&str],
     ) -> StoreResult<UserId> {
+        let name = named(name)?;
         let tenant = self.store.tenant(tenant)?;
         let units: Vec<UnitId> = units
             .iter()
@@ -143,6 +146,14 @@ impl Administration {
 /// As [`SqliteStore::open`].
 pub fn open_store(path: &Path, keys: &ServerKeys, entropy: &mut dyn Entropy) -> StoreResult<SqliteStore> {
     SqliteStore::open(path, &keys.store, &keys.master, entropy.next_u64() >> 33)
+}
+
+/// A name people will type again: without blanks around it.
+fn named(name: &str) -> StoreResult<&str> {
+    match name.trim() {
+        "" => Err(Rule::NameEmpty.into()),
+        name => Ok(name),
+    }
 }
 
 fn random_id(entropy: &mut dyn Entropy) -> uuid::Uuid {

@@ -1,6 +1,8 @@
 //! A request and its answer, without a socket.
 
+use crate::access::bearer;
 use std::net::IpAddr;
+use vereda_core::protocol::CorrelationId;
 use vereda_core::time::EpochMs;
 
 /// The server's time. Passed in, never read.
@@ -31,6 +33,13 @@ pub struct HttpRequest {
     pub body: Vec<u8>,
 }
 
+impl HttpRequest {
+    /// Names it in the logs of both sides.
+    pub fn correlation(&self) -> CorrelationId {
+        CorrelationId::of(bearer(self.authorization.as_deref()).as_deref(), &self.body)
+    }
+}
+
 impl std::fmt::Debug for HttpRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("HttpRequest")
@@ -49,8 +58,8 @@ pub struct HttpResponse {
     pub content_type: &'static str,
     /// `Retry-After`, in seconds.
     pub retry_after: Option<u32>,
-    /// Found again in the log; part of a problem's body.
-    pub correlation: String,
+    /// Found again in the logs of both sides; part of a problem's body.
+    pub correlation: CorrelationId,
     /// The body.
     pub body: Vec<u8>,
 }

@@ -2,7 +2,7 @@
 
 use crate::store::StoreError;
 use vereda_core::error::{Code, SyncError};
-use vereda_core::protocol::{BodyError, Problem};
+use vereda_core::protocol::{BodyError, CorrelationId, Problem};
 
 /// Why a whole request is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,9 +59,9 @@ impl Refusal {
         }
     }
 
-    pub(crate) fn problem(&self, correlation: &str) -> Problem {
+    pub(crate) fn problem(&self, correlation: CorrelationId) -> Problem {
         let mut problem = Problem::new(self.status, &self.error);
-        problem.correlation_id = correlation.to_owned();
+        problem.correlation_id = correlation.to_string();
         problem
     }
 }

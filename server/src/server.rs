@@ -149,15 +149,13 @@ impl Server {
         entropy: &mut dyn Entropy,
         request: HttpRequest,
     ) -> HttpResponse {
-        let correlation = format!("{:016x}", entropy.next_u64());
+        let correlation = request.correlation();
+        // Around all that is logged meanwhile, also by the thread that carries the request out for this one.
+        let span = tracing::error_span!("request", %correlation);
+        let _entered = span.enter();
         match self.answer(now, entropy.next_32(), &request) {
             Ok((content_type, body)) => {
-                tracing::debug!(
-                    correlation,
-                    up = request.body.len(),
-                    down = body.len(),
-                    "answered"
-                );
+                tracing::debug!(up = request.body.len(), down = body.len(), "answered");
                 HttpResponse {
                     status: 200,
                     content_type,
@@ -168,12 +166,11 @@ impl Server {
             }
             Err(refusal) => {
                 tracing::info!(
-                    correlation,
                     status = refusal.status,
                     code = refusal.error.code.as_str(),
                     "refused"
                 );
-                let problem = refusal.problem(&correlation);
+                let problem = refusal.problem(correlation);
                 HttpResponse {
                     status: refusal.status,
                     content_type: Problem::MEDIA_TYPE,

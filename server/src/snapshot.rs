@@ -4,7 +4,7 @@ use crate::access;
 use crate::refusal::Refusal;
 use crate::store::DocumentRow;
 use crate::writer::Session;
-use serde_bytes::ByteBuf;
+use vereda_core::bytes::ByteBuf;
 use vereda_core::document::LoadedDocument;
 use vereda_core::limits::{PAGE_BYTES_MAX, SNAPSHOT_PATIENTS_MAX};
 use vereda_core::protocol::{SnapshotAnswer, SnapshotDocument, SnapshotRecord, SnapshotRequest};

@@ -79,6 +79,8 @@ pub(crate) trait Job: Send {
 
 struct Ticket<J: Job> {
     waiting: Mutex<Option<(J, ServerNow, [u8; 32])>>,
+    /// What is logged while it is carried out belongs to its request.
+    span: tracing::Span,
     done: Mutex<Option<Result<J::Answer, Refusal>>>,
 }
 
@@ -119,6 +121,7 @@ impl<J: Job> Writer<J> {
     ) -> Result<J::Answer, Refusal> {
         let ticket = Arc::new(Ticket {
             waiting: Mutex::new(Some((job, now, seed))),
+            span: tracing::Span::current(),
             done: Mutex::new(None),
         });
         lock(&self.queue).push_back(Arc::clone(&ticket));
@@ -175,7 +178,10 @@ impl Core {
                 pokes: Vec::new(),
                 has_changed_documents: false,
             };
-            let answer = match session.isolated(|session| job.run(session)) {
+            let answer = match ticket
+                .span
+                .in_scope(|| session.isolated(|session| job.run(session)))
+            {
                 Ok(answer) => {
                     pokes.append(&mut session.pokes);
                     Ok(answer)

@@ -19,7 +19,7 @@ fn problem(clinic: &Clinic, request: HttpRequest) -> (u16, String) {
     assert_eq!(response.content_type, Problem::MEDIA_TYPE);
     let problem: Problem = serde_json::from_slice(&response.body).unwrap();
     assert_eq!(problem.status, response.status);
-    assert_eq!(problem.correlation_id, response.correlation);
+    assert_eq!(problem.correlation_id, response.correlation.to_string());
     (problem.status, problem.code)
 }
 
@@ -174,7 +174,7 @@ fn s4_hostile_changes_are_refused_and_an_honest_edit_still_succeeds() {
         assert!(!code.starts_with("accepted"), "{code}");
         code
     };
-    let raw = |bytes: &[u8]| Some(serde_bytes::ByteBuf::from(bytes.to_vec()));
+    let raw = |bytes: &[u8]| Some(vereda_core::bytes::ByteBuf::from(bytes.to_vec()));
     // Nothing of these is an outcome, so that the honest one can still come.
     assert_eq!(
         hostile(&|item| item.changes[0].check ^= 1),
@@ -182,7 +182,7 @@ fn s4_hostile_changes_are_refused_and_an_honest_edit_still_succeeds() {
     );
     assert_eq!(hostile(&|item| item.changes.clear()), "retry encoding_mismatch");
     assert_eq!(hostile(&|item| item.generation = 9), "retry encoding_mismatch");
-    let orphan = vec![serde_bytes::ByteArray::new([9; 32])];
+    let orphan = vec![vereda_core::bytes::ByteArray::new([9; 32])];
     assert_eq!(
         hostile(&|item| item.changes[0].dependencies = Some(orphan.clone())),
         "retry missing_dependency"
@@ -210,7 +210,7 @@ fn s4_hostile_changes_are_refused_and_an_honest_edit_still_succeeds() {
     TestEntropy(9).fill(&mut noise);
     assert_eq!(refused(&|item| item.changes[0].raw = raw(&noise)), gate);
     let many: Vec<_> = (0..10_000)
-        .map(|k| serde_bytes::ByteArray::new(TestEntropy(k).next_32()))
+        .map(|k| vereda_core::bytes::ByteArray::new(TestEntropy(k).next_32()))
         .collect();
     assert_eq!(
         refused(&|item| {
@@ -357,7 +357,7 @@ fn a1_an_audit_is_anchored_only_as_one_unbroken_chain() {
     let push = ana.encode(std::slice::from_ref(&note));
     let wrote = AuditRecord::Wrote {
         n: note.n,
-        hash: serde_bytes::ByteArray::new(push[0].write.hash()),
+        hash: vereda_core::bytes::ByteArray::new(push[0].write.hash()),
     };
     let records: Vec<AuditRecord> = std::iter::once(wrote).chain((1..10).map(opened)).collect();
     let heads: Vec<[u8; 32]> = records
@@ -372,7 +372,7 @@ fn a1_an_audit_is_anchored_only_as_one_unbroken_chain() {
         request.audit = Some(AuditBatch {
             first,
             items,
-            head: serde_bytes::ByteArray::new(head),
+            head: vereda_core::bytes::ByteArray::new(head),
         });
         ana.send(&clinic, &request).unwrap().audit.unwrap()
     };
@@ -483,7 +483,7 @@ fn an_answer_awaits_nothing_but_its_commit() {
 #[test]
 fn s4_a_decompression_bomb_is_refused_before_it_unfolds() {
     let clinic = Clinic::new();
-    let bomb = serde_bytes::ByteBuf::from(vec![0; 12 * 1024 * 1024]);
+    let bomb = vereda_core::bytes::ByteBuf::from(vec![0; 12 * 1024 * 1024]);
     let body = encode_body(&bomb, Encoding::Vereda);
     assert!(body.len() < 10_000);
     let refused = problem(&clinic, post(PATH_SYNC, "application/vereda", &body));

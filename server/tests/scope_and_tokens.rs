@@ -93,7 +93,7 @@ fn s3_a_write_signed_by_another_user_or_under_anothers_actor_is_refused() {
     let made = copy
         .apply(&wanted[0].operations, &bia.incarnation.actor(0), None)
         .unwrap();
-    push[0].changes[0].raw = Some(serde_bytes::ByteBuf::from(made.bytes));
+    push[0].changes[0].raw = Some(vereda_core::bytes::ByteBuf::from(made.bytes));
     let answer = ana.send(&clinic, &ana.request(push)).unwrap();
     assert_eq!(codes(&unfold(&answer)), ["refused gate_refused"]);
 }
@@ -114,7 +114,7 @@ fn s3_bytes_that_do_something_else_than_their_write_are_refused() {
     let bytes = ana.documents[&key]
         .change(&ana.written[&honest.n].changes[0])
         .unwrap();
-    push[0].changes[0].raw = Some(serde_bytes::ByteBuf::from(bytes));
+    push[0].changes[0].raw = Some(vereda_core::bytes::ByteBuf::from(bytes));
     push[0].write = Frozen::new(honest);
     let answer = ana.send(&clinic, &ana.request(push)).unwrap();
     assert_eq!(codes(&unfold(&answer)), ["refused policy_refused"]);
@@ -131,7 +131,7 @@ fn an_honest_change_sent_whole_is_accepted_and_read_like_any_other() {
     let bytes = ana.documents[&key]
         .change(&ana.written[&note.n].changes[0])
         .unwrap();
-    push[0].changes[0].raw = Some(serde_bytes::ByteBuf::from(bytes));
+    push[0].changes[0].raw = Some(vereda_core::bytes::ByteBuf::from(bytes));
     let answer = ana.send(&clinic, &ana.request(push)).unwrap();
     assert_eq!(codes(&unfold(&answer)), ["accepted"]);
     bia.raw = true;
@@ -255,7 +255,7 @@ fn an_enrolment_code_is_used_once_by_one_store_and_not_after_its_time() {
             store: vereda_core::id::StoreId(Uuid::from_u64_pair(number, 1)),
             number,
         },
-        hardware: serde_bytes::ByteArray::new([0; 16]),
+        hardware: vereda_core::bytes::ByteArray::new([0; 16]),
         label: vereda_core::redact::Sensitive("tablet".into()),
     };
     let enrol = |clinic: &Clinic, number| {

@@ -4,20 +4,31 @@ use crate::plan::MappedChart;
 use crate::target::{Held, HeldPatient, ImportTarget, Progress};
 use vereda_core::client::Client;
 use vereda_core::error::Result;
-use vereda_core::id::{EntryId, PatientId};
+use vereda_core::id::{EntryId, PatientId, UnitId};
 use vereda_core::record::{NewEntry, PatientRecord, ReferenceRow};
 
 /// A client as the target of an import, with what to do as it goes on.
 #[derive(Debug)]
 pub struct ClientTarget<'a, F> {
     client: &'a Client,
+    unit: Option<UnitId>,
     progress: F,
 }
 
 impl<'a, F: FnMut(&Progress) + Send> ClientTarget<'a, F> {
     /// Imports into the store of a client; `progress` is called after each write, on the importing task.
     pub fn new(client: &'a Client, progress: F) -> Self {
-        Self { client, progress }
+        Self {
+            client,
+            unit: None,
+            progress,
+        }
+    }
+
+    /// Registers new patients in this unit instead of the user's first.
+    pub fn in_unit(mut self, unit: Option<UnitId>) -> Self {
+        self.unit = unit;
+        self
     }
 }
 
@@ -41,7 +52,7 @@ impl<F: FnMut(&Progress) + Send> ImportTarget for ClientTarget<'_, F> {
     async fn register(&mut self, patient: PatientId, record: PatientRecord) -> Result<()> {
         self.client
             .patients()
-            .register_as(Some(patient), record)
+            .register_in(self.unit, Some(patient), record)
             .await
             .map(drop)
     }

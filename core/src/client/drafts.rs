@@ -2,6 +2,7 @@
 
 use super::Client;
 use super::timeline::{check_time, entry, now};
+use crate::bytes::ByteArray;
 use crate::document::draft_digest;
 use crate::error::{Code, Result, SyncError};
 use crate::id::{EntryId, PatientId};
@@ -11,7 +12,6 @@ use crate::redact::Sensitive;
 use crate::step::Step;
 use crate::store::entries::{EntryRow, EntryStatus};
 use crate::time::Zoned;
-use serde_bytes::ByteArray;
 
 /// Drafts: open, edit, finalize.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! Enrolment, sign-out, and the first patients of a new device.
 
 use super::Client;
+use crate::bytes::ByteArray;
 use crate::device::Enrolment;
 use crate::engine::HttpRequest;
 use crate::error::{Code, Result, SyncError};
@@ -12,11 +13,10 @@ use crate::protocol::{
 use crate::redact::Sensitive;
 use crate::replica;
 use crate::step::Step;
-use crate::sync::{Reply, Verdict, classify};
+use crate::sync::{Reply, TransportError, Verdict, classify};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
-use serde_bytes::ByteArray;
 
 /// Whether an address may carry patient data: https, or http to this very machine.
 fn require_safe_address(server: &str) -> Result<()> {
@@ -175,6 +175,12 @@ impl Client {
 
     async fn ask<T: DeserializeOwned>(&self, request: HttpRequest) -> Result<T> {
         let reply = self.transport.send(request).await;
+        if reply == Err(TransportError::Untrusted) {
+            return Err(SyncError::new(
+                Code::ServerKeyMismatch,
+                "the TLS certificate comes from no authority this device trusts",
+            ));
+        }
         let code = match classify(&reply) {
             Verdict::Message => {
                 let Reply { body, .. } = reply.unwrap_or_default();

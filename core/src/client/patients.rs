@@ -3,8 +3,9 @@
 use super::page::{Page, PageRequest, completeness};
 use super::{Client, Watched};
 use crate::audit;
+use crate::bytes::ByteArray;
 use crate::error::{Code, Result, SyncError};
-use crate::id::PatientId;
+use crate::id::{PatientId, UnitId};
 use crate::outbox::{NewWrite, Saved, submit};
 use crate::protocol::AuditRecord;
 use crate::record::{
@@ -14,7 +15,6 @@ use crate::redact::Sensitive;
 use crate::step::Step;
 use crate::store::patients::{self, PatientRow};
 use serde::Serialize;
-use serde_bytes::ByteArray;
 use sha2::{Digest, Sha256};
 
 /// Patients.
@@ -105,13 +105,26 @@ impl Patients<'_> {
 
     /// Registers a patient under an id derived from a source (imports).
     pub async fn register_as(&self, patient: Option<PatientId>, record: PatientRecord) -> Result<Saved> {
+        self.register_in(None, patient, record).await
+    }
+
+    /// Registers a patient in a unit; when none is named, in the first of the user's.
+    ///
+    /// # Errors
+    /// As [`Patients::register`]; `out_of_scope` for a unit that is not the user's.
+    pub async fn register_in(
+        &self,
+        unit: Option<UnitId>,
+        patient: Option<PatientId>,
+        record: PatientRecord,
+    ) -> Result<Saved> {
         self.0
             .call(move |step| {
                 let record = record.validated()?;
                 submit(
                     step,
                     NewWrite {
-                        unit: None,
+                        unit,
                         compartment: Compartment::Identity,
                         patient,
                         replaces: None,

@@ -4,6 +4,7 @@
 use super::page::{Page, PageRequest, completeness};
 use super::{Client, Watched};
 use crate::audit;
+use crate::bytes::ByteArray;
 use crate::error::{Code, Result, SyncError};
 use crate::id::{EntryId, PatientId};
 use crate::limits::VIEW_IDLE_MS;
@@ -16,7 +17,6 @@ use crate::store::entries::{self, EntryFilter, EntryPlace, EntryRow};
 use crate::store::patients::{self, PatientRow};
 use crate::store::receipts;
 use serde::Serialize;
-use serde_bytes::ByteArray;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -3,7 +3,7 @@
 use super::{Command, Status};
 use crate::error::Code;
 use crate::id::DocumentId;
-use crate::protocol::Credential;
+use crate::protocol::{CorrelationId, Credential};
 use crate::step::Changes;
 use crate::sync::{Reply, TransportError};
 
@@ -85,12 +85,21 @@ pub struct HttpRequest {
     pub body: Vec<u8>,
 }
 
+impl HttpRequest {
+    /// Names it in the logs of both sides.
+    pub fn correlation(&self) -> CorrelationId {
+        CorrelationId::of(self.bearer.as_ref().map(|bearer| bearer.0.as_slice()), &self.body)
+    }
+}
+
 /// What may be logged: numbers and codes, by type.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum LogEvent {
     /// A request went out.
     Asked {
+        /// Names it in the server's log too.
+        correlation: CorrelationId,
         /// Writes in it.
         writes: usize,
         /// Bytes of its body.
@@ -98,6 +107,8 @@ pub enum LogEvent {
     },
     /// An answer came.
     Answered {
+        /// The request's.
+        correlation: CorrelationId,
         /// Log items in it.
         items: usize,
         /// Bytes of its body.
@@ -105,6 +116,8 @@ pub enum LogEvent {
     },
     /// A request failed.
     RequestFailed {
+        /// The request's.
+        correlation: CorrelationId,
         /// The stable code.
         code: String,
         /// Failures in a row.

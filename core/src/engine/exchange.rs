@@ -23,7 +23,7 @@ impl Engine {
                 build_request(step, &schedule, unmarked)
             });
         }
-        let (asked, enrolment) = match (asked, self.device.enrolment.clone()) {
+        let (mut asked, enrolment) = match (asked, self.device.enrolment.clone()) {
             (Ok(asked), Some(enrolment)) => (asked, enrolment),
             (Err(error), _) => {
                 self.schedule.failed(&now, error.code.as_str(), 0, 0, entropy);
@@ -53,7 +53,9 @@ impl Engine {
             content_type: Encoding::Vereda.media_type(),
             body: encode_body(&asked.request, Encoding::Vereda),
         };
+        asked.correlation = request.correlation();
         effects.push(Effect::Log(LogEvent::Asked {
+            correlation: asked.correlation,
             writes: asked.pushed.len(),
             bytes: request.body.len(),
         }));
@@ -154,6 +156,7 @@ impl Engine {
     ) {
         let pushed = asked.pushed.len();
         effects.push(Effect::Log(LogEvent::RequestFailed {
+            correlation: asked.correlation,
             code: code.to_owned(),
             failures: self.schedule.failures + 1,
         }));
@@ -291,6 +294,7 @@ impl Engine {
         match checked {
             Ok(pending) => {
                 effects.push(Effect::Log(LogEvent::Answered {
+                    correlation: asked.correlation,
                     items: pending.total,
                     bytes,
                 }));

@@ -1,6 +1,7 @@
 //! Saving a write: the intent, its change, the rows, the audit, in the step's transaction.
 
 use crate::audit;
+use crate::bytes::ByteArray;
 use crate::error::{Code, Result, SyncError};
 use crate::id::{EntryId, Incarnation, PatientId, UnitId, WriteId};
 use crate::limits::{CHAPTER_PART_BYTES, CHAPTER_PART_ENTRIES, OUTBOX_BYTES_MAX, OUTBOX_WRITES_MAX};
@@ -11,7 +12,6 @@ use crate::step::Step;
 use crate::store::outbox::{self, OutboxRow, WriteState};
 use crate::store::{documents, patients};
 use crate::time::{Hlc, Zoned};
-use serde_bytes::ByteArray;
 
 /// What a person asks to be written.
 #[derive(Clone, PartialEq, Debug)]

@@ -1,12 +1,12 @@
 //! Enrolment: a code from an administrator becomes a device that belongs to a user.
 
 use super::{Credential, Tokens};
+use crate::bytes::ByteArray;
 use crate::id::{Incarnation, TenantId, UnitId, UserId};
 use crate::record::Stream;
 use crate::redact::Sensitive;
 use crate::time::EpochMs;
 use serde::{Deserialize, Serialize};
-use serde_bytes::ByteArray;
 
 /// What an administrator hands over: `base64url(CBOR)` of this, short enough for a QR code.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -57,7 +57,7 @@ impl<'de, T: Serialize + DeserializeOwned> Deserialize<'de> for Frozen<T> {
         if deserializer.is_human_readable() {
             T::deserialize(deserializer).map(Self::new)
         } else {
-            serde_bytes::ByteBuf::deserialize(deserializer).map(|bytes| Self::from_bytes(bytes.into_vec()))
+            crate::bytes::ByteBuf::deserialize(deserializer).map(|bytes| Self::from_bytes(bytes.into_vec()))
         }
     }
 }

@@ -1,11 +1,11 @@
 //! A stream's log: items in one total order under a running hash.
 
 use super::{ChangeReference, Frozen};
+use crate::bytes::ByteArray;
 use crate::id::Incarnation;
 use crate::record::{Stream, Write};
 use crate::time::EpochMs;
 use serde::{Deserialize, Serialize};
-use serde_bytes::ByteArray;
 use sha2::{Digest, Sha256};
 
 /// The running hash after an item. Before the first it is all zeros.

@@ -4,6 +4,7 @@ mod audit_chain;
 mod body;
 mod codec;
 pub mod columns;
+mod correlation;
 mod enrol;
 mod frozen;
 mod log;
@@ -15,6 +16,7 @@ mod token;
 pub use audit_chain::advance_audit;
 pub use body::{BodyError, Encoding, decode_body, encode_body};
 pub use codec::{DecodeError, decode, encode};
+pub use correlation::CorrelationId;
 pub use enrol::{EnrolAnswer, EnrolRequest, EnrolmentCode, Person, Scope, Unit};
 pub use frozen::Frozen;
 pub use log::{

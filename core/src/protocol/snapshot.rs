@@ -1,9 +1,9 @@
 //! `POST /v1/snapshot`: the patients a device needs first, from state and not from history.
 
+use crate::bytes::ByteBuf;
 use crate::id::{DocumentId, PatientId};
 use crate::record::{PatientRecord, Stream};
 use serde::{Deserialize, Serialize};
-use serde_bytes::ByteBuf;
 
 /// A device names up to `limits::SNAPSHOT_PATIENTS_MAX` patients.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

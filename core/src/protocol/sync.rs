@@ -1,11 +1,11 @@
 //! `POST /v1/sync`: pushes a bounded batch and pulls from the cursors, in one round trip.
 
 use super::{Cursor, Frozen, Page, Scope, Tokens};
+use crate::bytes::{ByteArray, ByteBuf};
 use crate::id::{Incarnation, PatientId, WriteId};
 use crate::record::Write;
 use crate::time::EpochMs;
 use serde::{Deserialize, Serialize};
-use serde_bytes::{ByteArray, ByteBuf};
 
 fn is_false(flag: &bool) -> bool {
     !flag

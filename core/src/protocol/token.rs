@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Secret bytes. `Debug` shows nothing.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Credential(#[serde(with = "serde_bytes")] pub Vec<u8>);
+pub struct Credential(#[serde(with = "crate::bytes")] pub Vec<u8>);
 
 impl std::fmt::Debug for Credential {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

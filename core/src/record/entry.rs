@@ -222,5 +222,5 @@ pub struct EntryHeader {
     pub write: crate::id::WriteId,
     /// Of a finalized draft: SHA-256 of the draft's content its author saw, so that a later edit shows as one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub draft_seen: Option<serde_bytes::ByteArray<32>>,
+    pub draft_seen: Option<crate::bytes::ByteArray<32>>,
 }

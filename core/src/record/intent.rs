@@ -114,7 +114,7 @@ pub enum Intent {
         /// The content its author saw.
         entry: NewEntry,
         /// SHA-256 of that content as a draft.
-        draft_seen: serde_bytes::ByteArray<32>,
+        draft_seen: crate::bytes::ByteArray<32>,
     },
     /// A person looked at edits that came after the entry was final and let them be.
     DismissLateEdit {
@@ -123,7 +123,7 @@ pub enum Intent {
         /// Its chapter.
         chapter: (i32, u32),
         /// SHA-256 of the draft's content that was dismissed.
-        draft_seen: serde_bytes::ByteArray<32>,
+        draft_seen: crate::bytes::ByteArray<32>,
     },
     /// Of two finalizations of one draft, or two headers of one entry, a person chose one.
     ChooseHeader {

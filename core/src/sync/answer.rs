@@ -138,7 +138,7 @@ pub fn check_answer(step: &Step<'_>, asked: Asked, mut answer: SyncAnswer) -> Re
 fn verify_signature(
     step: &Step<'_>,
     answer: &SyncAnswer,
-    heads: Vec<(u64, serde_bytes::ByteArray<8>)>,
+    heads: Vec<(u64, crate::bytes::ByteArray<8>)>,
 ) -> Result<()> {
     let signed = SignedHeads {
         epoch: answer.epoch,

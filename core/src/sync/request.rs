@@ -3,14 +3,16 @@
 use super::backoff::retry_delay_ms;
 use super::schedule::{Breaker, Schedule};
 use crate::audit;
+use crate::bytes::{ByteArray, ByteBuf};
 use crate::error::{Code, Result, SyncError};
 use crate::limits::{BATCH_BYTES_MAX, RETRY_DELAY_MS_BASE};
 use crate::outbox::ENCODING_REPLACED;
-use crate::protocol::{ChangeReference, Cursor, Frozen, PushItem, SyncRequest, chain_tag, change_check};
+use crate::protocol::{
+    ChangeReference, CorrelationId, Cursor, Frozen, PushItem, SyncRequest, chain_tag, change_check,
+};
 use crate::step::Step;
 use crate::store::cursors::{self, CursorRow};
 use crate::store::outbox::{self, OutboxRow, WriteState};
-use serde_bytes::{ByteArray, ByteBuf};
 use std::collections::HashMap;
 
 /// The share of an access token's life that must be left for it to be used alone.
@@ -29,6 +31,8 @@ pub struct Asked {
     pub sent_boot_ms: u64,
     /// Whether own items come in full: the device does not trust what it has of them.
     pub own_in_full: bool,
+    /// Names it in the logs of both sides; set when its body and credential are known.
+    pub correlation: CorrelationId,
 }
 
 /// What is special about the next request.
@@ -112,6 +116,7 @@ pub fn build_request(step: &mut Step<'_>, schedule: &Schedule, wish: Wish) -> Re
         cursors,
         sent_boot_ms: step.now.boot_ms,
         own_in_full,
+        correlation: CorrelationId::default(),
     })
 }
 

@@ -1,12 +1,13 @@
 //! The device a command works on: its folder, its key, its open store.
 
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, Usage};
 use crate::key_file;
+use crate::log::DeviceLog;
+use crate::words::Message;
 use std::path::{Path, PathBuf};
 use vereda_core::client::Clock;
-use vereda_core::engine::LogEvent;
 use vereda_core::error::{Code, SyncError};
-use vereda_core::platform::native::{LogSink, OpenOptions, OpenStore, SystemClock, SystemEntropy, open};
+use vereda_core::platform::native::{OpenOptions, OpenStore, SystemClock, SystemEntropy, open};
 use vereda_core::time::Zoned;
 
 /// The name of the store's file in the device's folder.
@@ -21,8 +22,6 @@ pub(crate) struct DeviceOptions {
     pub(crate) key_file: Option<PathBuf>,
     /// Its key, instead of a file.
     pub(crate) key: Option<String>,
-    /// Whether requests are told on stderr.
-    pub(crate) verbose: bool,
 }
 
 impl DeviceOptions {
@@ -35,14 +34,11 @@ impl DeviceOptions {
     pub(crate) fn open_with(&self, adjust: impl FnOnce(OpenOptions) -> OpenOptions) -> Result<OpenStore> {
         let home = match &self.home {
             Some(home) => home.clone(),
-            None => default_home().ok_or_else(|| Failure::Usage("--home: no home folder is known".into()))?,
+            None => default_home().ok_or_else(|| Failure::Usage(Usage::new(Message::HomeUnknown, &[])))?,
         };
         create_folder(&home)?;
         let store = home.join(STORE_FILE);
-        let mut options = OpenOptions::file(&store, self.key(&home, &store)?);
-        if self.verbose {
-            options = options.log(Box::new(StderrLog));
-        }
+        let options = OpenOptions::file(&store, self.key(&home, &store)?).log(Box::new(DeviceLog));
         Ok(open(adjust(options))?)
     }
 
@@ -83,14 +79,5 @@ pub(crate) fn now() -> Zoned {
     Zoned {
         utc_ms: now.wall_ms,
         offset_minutes: now.offset_minutes,
-    }
-}
-
-/// Numbers and codes, one event a line.
-struct StderrLog;
-
-impl LogSink for StderrLog {
-    fn log(&mut self, event: LogEvent) {
-        eprintln!("{event:?}");
     }
 }

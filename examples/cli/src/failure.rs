@@ -4,6 +4,7 @@ use crate::words::{Message, Words};
 use serde::Serialize;
 use std::process::ExitCode;
 use vereda_core::error::{Code, Language, SyncError};
+use vereda_server::store::Rule;
 
 /// The exit status.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,10 +59,48 @@ impl From<Ending> for ExitCode {
 pub(crate) enum Failure {
     /// The library said no.
     Library(SyncError),
-    /// An argument does not mean anything; names the argument, never its value.
-    Usage(String),
-    /// A rule of the administration said no, in its own words.
-    Administration(String),
+    /// The program was not called as it can be.
+    Usage(Usage),
+    /// The server's administration cannot do it.
+    Administration(Rule),
+}
+
+/// What is wrong with how the program was called; names arguments, never a value that was typed.
+#[derive(Debug)]
+pub(crate) struct Usage {
+    message: Message,
+    gaps: Vec<String>,
+    /// More, for developers.
+    detail: String,
+    /// How it can be called.
+    synopsis: String,
+}
+
+impl Usage {
+    /// A message of the catalogue with its gaps filled.
+    pub(crate) fn new(message: Message, gaps: &[&str]) -> Self {
+        Self {
+            message,
+            gaps: gaps.iter().map(|gap| (*gap).to_owned()).collect(),
+            detail: String::new(),
+            synopsis: String::new(),
+        }
+    }
+
+    /// With more for developers.
+    pub(crate) fn with_detail(self, detail: String) -> Self {
+        Self { detail, ..self }
+    }
+
+    /// With how it can be called.
+    pub(crate) fn with_synopsis(self, synopsis: String) -> Self {
+        Self { synopsis, ..self }
+    }
+
+    fn text(&self, words: Words) -> String {
+        let gaps: Vec<&dyn std::fmt::Display> = self.gaps.iter().map(|gap| gap as _).collect();
+        words.with(self.message, &gaps)
+    }
 }
 
 impl From<SyncError> for Failure {
@@ -95,6 +134,7 @@ impl Failure {
     /// Tells it on stderr, and how the program ends.
     pub(crate) fn tell(&self, json: bool, language: Language) -> Ending {
         let words = Words::new(language);
+        let usage;
         let (code, message, detail, ending) = match self {
             Self::Library(error) => (
                 error.code.as_str(),
@@ -102,16 +142,19 @@ impl Failure {
                 error.detail.as_str(),
                 Ending::of(error.code),
             ),
-            Self::Usage(detail) => (
-                "wrong_use",
-                words.of(Message::WrongUse),
-                detail.as_str(),
-                Ending::WrongUse,
-            ),
-            Self::Administration(detail) => (
+            Self::Usage(wrong) => {
+                usage = wrong.text(words);
+                (
+                    "wrong_use",
+                    usage.as_str(),
+                    wrong.detail.as_str(),
+                    Ending::WrongUse,
+                )
+            }
+            Self::Administration(rule) => (
                 "administration_refused",
-                words.of(Message::AdministrationRefused),
-                detail.as_str(),
+                words.of(of_rule(*rule)),
+                "",
                 Ending::Refused,
             ),
         };
@@ -133,6 +176,45 @@ impl Failure {
         } else {
             eprintln!("vereda: {code}: {message} ({detail})");
         }
+        if !json {
+            self.tell_more(words);
+        }
         ending
+    }
+
+    /// What a person can do next.
+    fn tell_more(&self, words: Words) {
+        match self {
+            Self::Usage(Usage { synopsis, .. }) if !synopsis.is_empty() => eprintln!("{synopsis}"),
+            Self::Library(error) => {
+                if let Some(hint) = hint(error.code) {
+                    eprintln!("{}", words.of(hint));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn hint(code: Code) -> Option<Message> {
+    match code {
+        Code::OccurredInFuture => Some(Message::HintConfirmTime),
+        Code::NotEnrolled => Some(Message::HintEnrol),
+        Code::UnknownPatient => Some(Message::HintPatients),
+        Code::ServerKeyMismatch => Some(Message::HintAuthority),
+        _ => None,
+    }
+}
+
+fn of_rule(rule: Rule) -> Message {
+    match rule {
+        Rule::NameEmpty => Message::NameEmpty,
+        Rule::TenantUnknown => Message::TenantUnknown,
+        Rule::TenantUnnamed => Message::TenantUnnamed,
+        Rule::TenantThere => Message::TenantThere,
+        Rule::UnitThere => Message::UnitThere,
+        Rule::UnitUnknown => Message::UnitNotThere,
+        Rule::UserUnknown => Message::UserUnknown,
+        Rule::DeviceUnknown => Message::DeviceUnknown,
     }
 }

@@ -8,7 +8,9 @@ mod command;
 mod device;
 mod failure;
 mod key_file;
+mod log;
 mod output;
+mod usage;
 mod words;
 
 use clap::{Parser, Subcommand};
@@ -42,7 +44,14 @@ struct Arguments {
     /// The language of tables and errors: pt or en. By default that of the environment.
     #[arg(long, global = true, value_name = "LANGUAGE")]
     lang: Option<String>,
-    /// Tells requests on stderr: numbers and codes, never patient data.
+    /// What is logged on stderr: off, error, warn, info, debug, trace, or TARGET=LEVEL,…; by default info for
+    /// `serve`, warn for everything else. Numbers, codes and ids, never patient data.
+    #[arg(long, global = true, env = "VEREDA_LOG", value_name = "LEVEL")]
+    log: Option<String>,
+    /// How log lines look; by default json for `serve` and with --json.
+    #[arg(long, global = true, value_name = "FORMAT")]
+    log_format: Option<log::Format>,
+    /// The same as `--log debug`.
     #[arg(long, short, global = true)]
     verbose: bool,
     #[command(subcommand)]
@@ -104,7 +113,11 @@ enum DeviceCommand {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    vereda_server::net::quiet_panics();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return wrong_use(&error),
+    };
     let output = Output {
         json: arguments.json,
         language: words::language(arguments.lang.as_deref()),
@@ -114,14 +127,42 @@ fn main() -> ExitCode {
         key_file: arguments.key_file,
         // Not an argument: arguments can be read by every user of the machine.
         key: std::env::var("VEREDA_KEY").ok().filter(|key| !key.is_empty()),
-        verbose: arguments.verbose,
     };
     let serves = matches!(arguments.command, Command::Serve(_));
-    let ended =
-        runtime(serves).and_then(|runtime| runtime.block_on(run(arguments.command, &device, &output)));
+    let (level, lines) = (if serves { "info" } else { "warn" }, serves || arguments.json);
+    let level = if arguments.verbose { "debug" } else { level };
+    let level = arguments.log.as_deref().unwrap_or(level);
+    let format = if lines {
+        log::Format::Json
+    } else {
+        log::Format::Text
+    };
+    let ended = log::begin(level, arguments.log_format.unwrap_or(format))
+        .and_then(|()| runtime(serves))
+        .and_then(|runtime| runtime.block_on(run(arguments.command, &device, &output)));
     ended
         .unwrap_or_else(|failure| failure.tell(output.json, output.language))
         .into()
+}
+
+/// Help and the version are clap's to show; wrong use is told like every other failure.
+fn wrong_use(error: &clap::Error) -> ExitCode {
+    let Some(failure) = usage::failure(error) else {
+        // Whoever reads may have gone away.
+        let _ = error.print();
+        return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+    };
+    // What was typed is not known yet as a whole; these two are looked for as they stand.
+    let typed: Vec<String> = std::env::args().collect();
+    let language = typed
+        .iter()
+        .enumerate()
+        .find_map(|(place, argument)| match argument.as_str() {
+            "--lang" => typed.get(place + 1).map(String::as_str),
+            other => other.strip_prefix("--lang="),
+        });
+    let json = typed.iter().any(|argument| argument == "--json");
+    failure.tell(json, words::language(language)).into()
 }
 
 fn runtime(serves: bool) -> Result<tokio::runtime::Runtime> {

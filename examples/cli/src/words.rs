@@ -20,8 +20,40 @@ macro_rules! messages {
 }
 
 messages! {
-    WrongUse = "This argument cannot be used so.", "Este argumento não pode ser usado assim.";
-    AdministrationRefused = "The server's administration refused.", "A administração do servidor recusou.";
+    ArgumentMissing = "Missing: {}.", "Falta: {}.";
+    ArgumentUnknown = "There is no such argument here: {}.", "Não há este argumento aqui: {}.";
+    ArgumentsConflict = "{} cannot be used together with {}.", "{} não pode ser usado junto com {}.";
+    OneOfNeeded = "One of these is needed: {}.", "É preciso um destes: {}.";
+    CommandUnknown = "There is no such command; see --help.", "Não há este comando; veja --help.";
+    CommandSuggested = "There is no such command. Perhaps: {}.", "Não há este comando. Talvez: {}.";
+    ValueMissing = "{} needs a value.", "{} precisa de um valor.";
+    ValueOneOf = "{} takes one of: {}.", "{} aceita um destes: {}.";
+    ValueNotUnderstood = "The value of {} cannot be understood.", "O valor de {} não pode ser entendido.";
+    LogNotUnderstood = "--log takes off, error, warn, info, debug, trace, or TARGET=LEVEL with commas between.",
+        "--log aceita off, error, warn, info, debug, trace, ou ALVO=NÍVEL separados por vírgulas.";
+    HomeUnknown = "No home folder is known: give --home.", "Nenhuma pasta pessoal é conhecida: informe --home.";
+    UnitUnknown = "--unit: none of this user's units is called so. They are: {}.",
+        "--unit: nenhuma unidade deste usuário tem este nome. São elas: {}.";
+    ListenFailed = "This address cannot be listened on; is another program using it?",
+        "Não é possível escutar neste endereço; outro programa o usa?";
+    CertificateUnfit = "The certificate or its key cannot be used.", "O certificado ou sua chave não podem ser usados.";
+    NameEmpty = "The name is empty.", "O nome está vazio.";
+    TenantUnknown = "There is no such tenant; `vereda admin tenant NAME` makes one.",
+        "Não há esta organização; `vereda admin tenant NOME` cria uma.";
+    TenantUnnamed = "There are several tenants: name one with --tenant.",
+        "Há várias organizações: informe uma com --tenant.";
+    TenantThere = "A tenant of this name is there already.", "Já há uma organização com este nome.";
+    UnitThere = "A unit of this name is there already.", "Já há uma unidade com este nome.";
+    UnitNotThere = "There is no such unit.", "Não há esta unidade.";
+    UserUnknown = "There is no such user.", "Não há este usuário.";
+    DeviceUnknown = "There is no such device; see `vereda admin devices`.",
+        "Não há este aparelho; veja `vereda admin devices`.";
+    HintConfirmTime = "If it is meant so, repeat it with --confirm-time.", "Se é isso mesmo, repita com --confirm-time.";
+    HintEnrol = "Ask an administrator for a code, then: vereda enrol --server URL --code CODE.",
+        "Peça um código a um administrador e use: vereda enrol --server URL --code CÓDIGO.";
+    HintPatients = "Those who are: vereda patient list.", "Os que estão: vereda patient list.";
+    HintAuthority = "A code made with `admin enrol-code --tls-self` or `--tls-authority` names the server's own authority.",
+        "Um código feito com `admin enrol-code --tls-self` ou `--tls-authority` indica a autoridade própria do servidor.";
     Done = "Done.", "Feito.";
     Saved = "Saved on this device.", "Salvo neste aparelho.";
     NothingChanged = "Nothing differs; nothing was written.", "Nada difere; nada foi gravado.";
@@ -72,7 +104,7 @@ messages! {
 
     SyncDone = "Everything is sent and read.", "Tudo foi enviado e lido.";
     SyncLater = "Not now ({}); it goes on later. Nothing is lost.", "Agora não ({}); continua depois. Nada se perdeu.";
-    SyncPerson = "Something waits for you ({}); see `vereda inbox`.", "Algo espera por você ({}); veja `vereda inbox`.";
+    SyncPerson = "Something waits for you ({}); see `vereda doctor`.", "Algo espera por você ({}); veja `vereda doctor`.";
     Applying = "applying", "aplicando";
     Asking = "asking the server", "consultando o servidor";
     Importing = "importing", "importando";

@@ -3,29 +3,7 @@
 mod support;
 
 use serde_json::Value;
-use std::path::{Path, PathBuf};
-use support::{Clinic, Device, document};
-
-fn schemas() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cli")
-}
-
-/// The document, once it is seen to fit its schema.
-fn fits(name: &str, document: Value) -> Value {
-    let schema = std::fs::read(schemas().join(format!("{name}.schema.json"))).expect("a schema");
-    let schema: Value = serde_json::from_slice(&schema).expect("a schema is JSON");
-    let validator = jsonschema::validator_for(&schema).expect("a schema is valid");
-    let faults: Vec<String> = validator
-        .iter_errors(&document)
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect();
-    assert!(faults.is_empty(), "{name}: {faults:#?}");
-    document
-}
-
-fn asked(device: &Device<'_>, name: &str, arguments: &[&str]) -> Value {
-    fits(name, device.ask(arguments))
-}
+use support::{Clinic, Device, asked, document, fits};
 
 fn text<'a>(document: &'a Value, field: &str) -> &'a str {
     document[field].as_str().expect("a text")

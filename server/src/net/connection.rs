@@ -25,7 +25,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use vereda_core::limits::{BODY_WIRE_BYTES_MAX, REQUEST_TIMEOUT_MS};
-use vereda_core::protocol::{Encoding, PATH_LIVE, Problem, encode_body};
+use vereda_core::protocol::{CorrelationId, Encoding, PATH_LIVE, Problem, encode_body};
 
 /// A head that is not whole by then, and a connection idle for so long, are closed.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
@@ -105,12 +105,6 @@ async fn answer(front: &Front, peer: SocketAddr, request: Request<Incoming>) -> 
         Some(peer.ip())
     };
     let authorization = text(&AUTHORIZATION);
-    if head.uri.path() == PATH_LIVE && head.method == hyper::Method::GET {
-        return match live::listen(&front.server, authorization, front.stopped.clone()).await {
-            Ok(response) => response,
-            Err(refusal) => refused(&refusal),
-        };
-    }
     let mut request = HttpRequest {
         method: head.method.as_str().to_owned(),
         path: head.uri.path().to_owned(),
@@ -121,9 +115,15 @@ async fn answer(front: &Front, peer: SocketAddr, request: Request<Incoming>) -> 
         address,
         body: Vec::new(),
     };
+    // Of a body that was not read whole nothing counts.
+    let correlation = request.correlation();
+    if head.uri.path() == PATH_LIVE && head.method == hyper::Method::GET {
+        let listening = live::listen(&front.server, request.authorization, front.stopped.clone()).await;
+        return listening.unwrap_or_else(|refusal| refused(&refusal, correlation));
+    }
     match read(body).await {
         Ok(bytes) => request.body = bytes,
-        Err(refusal) => return refused(&refusal),
+        Err(refusal) => return refused(&refusal, correlation),
     }
     let server = Arc::clone(&front.server);
     let handle = tokio::runtime::Handle::current();
@@ -133,7 +133,7 @@ async fn answer(front: &Front, peer: SocketAddr, request: Request<Incoming>) -> 
     });
     match handled.await {
         Ok(response) => respond(response),
-        Err(_) => refused(&Refusal::internal("the request was not carried out")),
+        Err(_) => refused(&Refusal::internal("the request was not carried out"), correlation),
     }
 }
 
@@ -172,12 +172,18 @@ fn respond(answer: HttpResponse) -> Response<AnswerBody> {
 }
 
 /// A refusal that never reached the server.
-fn refused(refusal: &Refusal) -> Response<AnswerBody> {
+fn refused(refusal: &Refusal, correlation: CorrelationId) -> Response<AnswerBody> {
+    tracing::info!(
+        %correlation,
+        status = refusal.status,
+        code = refusal.error.code.as_str(),
+        "refused"
+    );
     respond(HttpResponse {
         status: refusal.status,
         content_type: Problem::MEDIA_TYPE,
         retry_after: refusal.retry_after,
-        correlation: String::new(),
-        body: encode_body(&refusal.problem(""), Encoding::Json),
+        correlation,
+        body: encode_body(&refusal.problem(correlation), Encoding::Json),
     })
 }

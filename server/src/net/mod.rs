@@ -81,6 +81,9 @@ pub enum ServeError {
     /// Plain HTTP beyond this machine would carry patients' data in the clear.
     #[error("plain http is for loopback only: give a certificate, --tls-self or --behind-proxy")]
     PlainBeyondLoopback,
+    /// A certificate or key file cannot be read.
+    #[error("{0}")]
+    TlsFile(&'static str),
     /// The certificate or key cannot be used.
     #[error("the certificate or its key cannot be used: {0}")]
     Tls(&'static str),

@@ -52,15 +52,31 @@ pub(super) fn acceptor(transport: &Transport, listen: SocketAddr) -> Result<Opti
 type ChainAndKey = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
 fn given(certificate: &Path, key: &Path) -> Result<ChainAndKey, ServeError> {
+    let chain = certificates(certificate)?;
+    let key = PrivateKeyDer::from_pem_file(key)
+        .map_err(|_| ServeError::TlsFile("the file of the certificate's key cannot be read as PEM"))?;
+    Ok((chain, key))
+}
+
+/// SHA-256 of the authority in a PEM file (a chain's last certificate), for the enrolment codes of a server whose
+/// certificate is signed by an authority that devices do not know.
+///
+/// # Errors
+/// Where the file cannot be read or holds no certificate.
+pub fn fingerprint_of_file(chain: &Path) -> Result<[u8; 32], ServeError> {
+    let chain = certificates(chain)?;
+    let authority = chain.last().map(|authority| Sha256::digest(authority).into());
+    authority.ok_or(ServeError::TlsFile("the certificate file holds no certificate"))
+}
+
+fn certificates(certificate: &Path) -> Result<Vec<CertificateDer<'static>>, ServeError> {
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|_| ServeError::Tls("the certificate file cannot be read"))?;
+        .map_err(|_| ServeError::TlsFile("the certificate file cannot be read as PEM"))?;
     if chain.is_empty() {
-        return Err(ServeError::Tls("the certificate file holds none"));
+        return Err(ServeError::TlsFile("the certificate file holds no certificate"));
     }
-    let key =
-        PrivateKeyDer::from_pem_file(key).map_err(|_| ServeError::Tls("the key file cannot be read"))?;
-    Ok((chain, key))
+    Ok(chain)
 }
 
 /// A leaf for this run, under the authority that devices pinned.

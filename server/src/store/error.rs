@@ -18,15 +18,44 @@ pub enum StoreError {
     /// A row is not what this version wrote, or was moved or altered.
     #[error("a row of `{0}` is damaged")]
     Damaged(&'static str),
-    /// A name or id that must exist, or must not.
+    /// The administration asked for what cannot be.
     #[error("{0}")]
-    Rule(&'static str),
+    Rule(#[from] Rule),
     /// The database failed. Its own text names tables and codes, never values.
     #[error("the database failed")]
     Database(#[source] rusqlite::Error),
     /// The file system failed.
     #[error("the file system failed")]
     File(#[from] std::io::Error),
+}
+
+/// What the administration asked for and cannot be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Rule {
+    /// A name is empty.
+    #[error("the name is empty")]
+    NameEmpty,
+    /// No tenant is called so, or there is none at all.
+    #[error("there is no such tenant")]
+    TenantUnknown,
+    /// There are several tenants and none was named.
+    #[error("there are several tenants: name one")]
+    TenantUnnamed,
+    /// A tenant is called so already.
+    #[error("a tenant of this name is there already")]
+    TenantThere,
+    /// No unit of the tenant is called so.
+    #[error("there is no such unit")]
+    UnitUnknown,
+    /// A unit of the tenant is called so already.
+    #[error("a unit of this name is there already")]
+    UnitThere,
+    /// No user of the tenant is called so.
+    #[error("there is no such user")]
+    UserUnknown,
+    /// No device has this number.
+    #[error("there is no such device")]
+    DeviceUnknown,
 }
 
 /// The result of a call.

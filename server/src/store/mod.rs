@@ -5,7 +5,7 @@ mod error;
 mod rows;
 pub mod sqlite;
 
-pub use error::{StoreError, StoreResult};
+pub use error::{Rule, StoreError, StoreResult};
 pub use rows::{
     Decision, DeviceRow, DocumentRow, EnrolmentRow, Head, LogRow, MemberRow, OutcomeRow, RecordRow,
     StoredChange,

@@ -2,7 +2,7 @@
 
 use crate::role::Role;
 use serde::{Deserialize, Serialize};
-use serde_bytes::{ByteArray, ByteBuf};
+use vereda_core::bytes::{ByteArray, ByteBuf};
 use vereda_core::document::DocumentKey;
 use vereda_core::id::{DocumentId, Incarnation, PatientId, StoreId, TenantId, UnitId, UserId};
 use vereda_core::protocol::{ChainHash, Unit};

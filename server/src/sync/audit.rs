@@ -3,8 +3,8 @@
 use crate::access::Caller;
 use crate::refusal::Refusal;
 use crate::writer::Session;
-use serde_bytes::ByteArray;
 use std::collections::HashMap;
+use vereda_core::bytes::ByteArray;
 use vereda_core::id::Incarnation;
 use vereda_core::protocol::{
     AuditAnchor, AuditBatch, AuditItem, AuditRecord, SyncRequest, advance_audit, encode,

@@ -7,7 +7,7 @@ use super::{check, policy};
 use crate::access::Caller;
 use crate::store::StoredChange;
 use crate::writer::Session;
-use serde_bytes::{ByteArray, ByteBuf};
+use vereda_core::bytes::{ByteArray, ByteBuf};
 use vereda_core::document::gate::limits::{CHANGE_BYTES_MAX, DEPENDENCIES_MAX, DOCUMENT_BYTES_MAX};
 use vereda_core::document::{
     AppliedChange, ChangeId, DocumentError, DocumentKey, DocumentOperations, LoadedDocument, operations,

@@ -3,9 +3,9 @@
 use super::{Clinic, read};
 use base64::Engine;
 use ed25519_dalek::{Signature, Verifier, VerifyingKey};
-use serde_bytes::ByteArray;
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
+use vereda_core::bytes::ByteArray;
 use vereda_core::document::{DocumentKey, LoadedDocument, operations};
 use vereda_core::id::{EntryId, Incarnation, PatientId, StoreId, UnitId, UserId};
 use vereda_core::protocol::{

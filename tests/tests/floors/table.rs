@@ -3,7 +3,7 @@
 /// Each floor's modules, from the ground up. A new top-level module of `core/src` is entered here and in
 /// ARCHITECTURE.md.
 pub(crate) const FLOORS: [&[&str]; 8] = [
-    &["id", "time", "entropy", "error", "redact"],
+    &["bytes", "id", "time", "entropy", "error", "redact"],
     &["record", "protocol", "limits"],
     &["document", "slot"],
     &["store"],

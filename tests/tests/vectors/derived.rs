@@ -3,14 +3,14 @@
 use super::file::{bytes, text, value};
 use super::{messages, sample};
 use ed25519_dalek::{Signer, SigningKey};
-use serde_bytes::ByteBuf;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use vereda_core::bytes::ByteBuf;
 use vereda_core::document::{DocumentKey, LoadedDocument, draft_digest};
 use vereda_core::id::{ChartItemId, ConflictId, DocumentId, EntryId, Incarnation, PatientId, WriteId};
 use vereda_core::protocol::{
-    ChainHash, Encoding, Frozen, SignedHeads, advance_audit, advance_chain_by_checks, chain_tag, columns,
-    decode, decode_body, encode, encode_body,
+    ChainHash, CorrelationId, Encoding, Frozen, SignedHeads, advance_audit, advance_chain_by_checks,
+    chain_tag, columns, decode, decode_body, encode, encode_body,
 };
 use vereda_core::record::{Compartment, Write, canonical_json};
 use vereda_core::time::Zoned;
@@ -79,6 +79,10 @@ fn result(vector: &Value) -> Value {
                 "message": hex::encode(heads.to_bytes()),
                 "signature": hex::encode(key.sign(&heads.to_bytes()).to_bytes()),
             })
+        }
+        "correlation_id" => {
+            let bearer = given["bearer"].is_string().then(|| bytes(given, "bearer"));
+            json!(CorrelationId::of(bearer.as_deref(), &bytes(given, "body")).to_string())
         }
         "canonical_json" => json!(canonical_json(text(given, "json")).expect("JSON")),
         "dictionary" => {
@@ -199,7 +203,7 @@ pub(crate) fn vectors() -> Vec<Value> {
         "signed_heads",
         json!({
             "seed": hex::encode([0x42; 32]),
-            "heads": {"epoch": 99, "time_ms": sample::BEGIN_MS, "heads": [[17, [0xc0, 0xc0, 0xc0, 0xc0, 0xc0, 0xc0, 0xc0, 0xc0]]]},
+            "heads": {"epoch": 99, "time_ms": sample::BEGIN_MS, "heads": [[17, hex::encode([0xc0; 8])]]},
         }),
     ));
     for (name, input) in [
@@ -218,6 +222,13 @@ pub(crate) fn vectors() -> Vec<Value> {
         ));
     }
     vectors.push(vector("dictionary", "dictionary", json!({})));
+    for (name, bearer) in [
+        ("correlation_id", json!("a1b2c3")),
+        ("correlation_id_without_token", json!(null)),
+    ] {
+        let given = json!({"bearer": bearer, "body": "00ff"});
+        vectors.push(vector(name, "correlation_id", given));
+    }
     let (name, write) = sample::writes().swap_remove(3);
     let body = encode_body(&write, Encoding::Vereda);
     vectors.push(vector(

@@ -1,8 +1,8 @@
 //! Every message.
 
 use super::{file, sample};
-use serde_bytes::{ByteArray, ByteBuf};
 use serde_json::Value;
+use vereda_core::bytes::{ByteArray, ByteBuf};
 use vereda_core::document::{LoadedDocument, operations};
 use vereda_core::error::{Code, SyncError};
 use vereda_core::id::{Incarnation, UserId};

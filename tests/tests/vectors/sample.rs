@@ -248,7 +248,7 @@ pub(crate) fn writes() -> Vec<(&'static str, Write)> {
         draft: draft(),
         chapter: (2026, 0),
         entry: NewEntry::new(Kind("vitals".into()), at(5), "BP 120/80"),
-        draft_seen: serde_bytes::ByteArray::new(seen),
+        draft_seen: vereda_core::bytes::ByteArray::new(seen),
     };
     let late = Intent::EditDraft {
         draft: draft(),
@@ -262,7 +262,7 @@ pub(crate) fn writes() -> Vec<(&'static str, Write)> {
     let dismissed = Intent::DismissLateEdit {
         entry: draft(),
         chapter: (2026, 0),
-        draft_seen: serde_bytes::ByteArray::new(vereda_core::document::draft_digest(
+        draft_seen: vereda_core::bytes::ByteArray::new(vereda_core::document::draft_digest(
             "BP 120/80 mmHg",
             None,
             Some(at(5)),

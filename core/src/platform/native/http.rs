@@ -129,19 +129,19 @@ fn failure(error: reqwest::Error) -> TransportError {
     if !error.is_connect() {
         return TransportError::Cut;
     }
-    let mut source: Option<&dyn std::error::Error> = Some(&error);
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     while let Some(cause) = source {
-        if cause.downcast_ref::<rustls::Error>().is_some() {
+        if let Some(rustls::Error::InvalidCertificate(_)) = cause.downcast_ref() {
             return TransportError::Untrusted;
         }
-        if let Some(io) = cause.downcast_ref::<std::io::Error>()
-            && io
-                .get_ref()
-                .is_some_and(|inner| inner.downcast_ref::<rustls::Error>().is_some())
-        {
-            return TransportError::Untrusted;
-        }
-        source = cause.source();
+        // What an I/O error wraps is not its source: its source is that of what it wraps.
+        let wrapped = cause
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        source = match wrapped {
+            Some(inner) => Some(inner),
+            None => cause.source(),
+        };
     }
     TransportError::Unreachable
 }

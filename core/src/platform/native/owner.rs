@@ -156,6 +156,7 @@ pub fn open(options: OpenOptions) -> Result<OpenStore> {
             };
             match Engine::open(engine_options, options.clock.now(), &mut entropy) {
                 Ok(engine) => {
+                    let (log, logging) = options.log.and_then(log_thread).unzip();
                     let owner = Owner {
                         engine,
                         sending: SendingRight::of(&options.location),
@@ -163,10 +164,15 @@ pub fn open(options: OpenOptions) -> Result<OpenStore> {
                         transport: options.transport,
                         clock: options.clock,
                         runtime,
-                        log: options.log.map(log_thread),
+                        log,
                     };
                     let _ = opened.send(Ok(()));
                     owner.run(&mut entropy);
+                    mailbox.close();
+                    // What was logged last is told before the store counts as closed.
+                    if let Some(logging) = logging {
+                        let _ = logging.join();
+                    }
                 }
                 Err(error) => {
                     let _ = opened.send(Err(error));
@@ -184,17 +190,17 @@ pub fn open(options: OpenOptions) -> Result<OpenStore> {
     })
 }
 
-fn log_thread(mut sink: Box<dyn LogSink>) -> mpsc::Sender<LogEvent> {
+/// Without a thread for it there is no log; the store works all the same.
+fn log_thread(mut sink: Box<dyn LogSink>) -> Option<(mpsc::Sender<LogEvent>, JoinHandle<()>)> {
     let (sender, events) = mpsc::channel::<LogEvent>();
-    // Without a thread for it there is no log; the store works all the same.
-    let _ = std::thread::Builder::new()
+    let thread = std::thread::Builder::new()
         .name("vereda-log".into())
         .spawn(move || {
             for event in events {
                 sink.log(event);
             }
         });
-    sender
+    thread.ok().map(|thread| (sender, thread))
 }
 
 struct Owner<'a> {

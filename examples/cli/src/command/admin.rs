@@ -12,7 +12,7 @@ use vereda_core::error::{Code, SyncError};
 use vereda_core::id::{TenantId, UnitId, UserId};
 use vereda_core::platform::native::{SystemClock, SystemEntropy};
 use vereda_server::admin::{Administration, ENROLMENT_CODE_MS};
-use vereda_server::net::tls::make_authority;
+use vereda_server::net::tls::{fingerprint_of_file, make_authority};
 use vereda_server::store::StoreError;
 use vereda_server::{KeyFileError, Role, ServerKeys};
 
@@ -91,6 +91,9 @@ enum Command {
         /// Lets the device pin the server's own authority (`serve --tls-self`).
         #[arg(long)]
         tls_self: bool,
+        /// Lets the device pin the authority of `serve --tls-cert`: the last certificate of this file.
+        #[arg(long, value_name = "PEM", conflicts_with = "tls_self")]
+        tls_authority: Option<PathBuf>,
         #[command(flatten)]
         store: StoreArguments,
     },
@@ -157,7 +160,7 @@ pub(crate) fn keys(store: &StoreArguments, device: &DeviceOptions) -> Result<Ser
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let code = match &error {
-            StoreError::Rule(rule) => return Self::Administration((*rule).to_owned()),
+            StoreError::Rule(rule) => return Self::Administration(*rule),
             StoreError::Locked => Code::StoreLocked,
             StoreError::TooNew => Code::StoreTooNew,
             StoreError::Full => Code::DiskFull,
@@ -280,12 +283,13 @@ pub(crate) fn run(arguments: Arguments, device: &DeviceOptions, output: &Output)
             user,
             tenant,
             tls_self,
+            tls_authority,
             store,
         } => {
-            let authority = if tls_self {
-                Some(make_authority(&authority_folder(&store, device)?)?)
-            } else {
-                None
+            let authority = match tls_authority {
+                Some(file) => Some(fingerprint_of_file(&file)?),
+                None if tls_self => Some(make_authority(&authority_folder(&store, device)?)?),
+                None => None,
             };
             let expires_ms = now_ms + ENROLMENT_CODE_MS;
             let made = EnrolCode {

@@ -1,7 +1,7 @@
 //! `conflicts list | resolve`.
 
 use super::{author, show_saved};
-use crate::failure::{Ending, Failure, Result};
+use crate::failure::{Ending, Failure, Result, Usage};
 use crate::output::{Output, Table};
 use crate::words::{Message, Words};
 use serde::Serialize;
@@ -20,7 +20,7 @@ pub(crate) enum Command {
         /// The conflict.
         id: ConflictId,
         /// The write whose value it shall be.
-        #[arg(long, value_name = "WRITE", required_unless_present = "value")]
+        #[arg(long, value_name = "WRITE")]
         choose: Option<WriteId>,
         /// Another value.
         #[arg(long, conflicts_with = "choose")]
@@ -48,7 +48,10 @@ pub(crate) async fn run(command: Command, client: &Client, output: &Output) -> R
             let resolution = match (choose, value) {
                 (Some(write), _) => Resolution::Choice(write),
                 (None, Some(value)) => Resolution::Value(Sensitive(value)),
-                (None, None) => return Err(Failure::Usage("a --choose or a --value".into())),
+                (None, None) => {
+                    let usage = Usage::new(Message::OneOfNeeded, &["--choose, --value"]);
+                    return Err(Failure::Usage(usage));
+                }
             };
             show_saved(output, &client.conflicts().resolve(id, resolution).await?);
         }

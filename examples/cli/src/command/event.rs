@@ -2,7 +2,7 @@
 
 use super::{PURPOSE, author, show_saved, time};
 use crate::device::now;
-use crate::failure::{Ending, Failure, Result};
+use crate::failure::{Ending, Failure, Result, Usage};
 use crate::output::{Output, Table};
 use crate::words::Message;
 use std::io::BufRead;
@@ -128,7 +128,8 @@ pub(crate) async fn run(command: Command, client: &Client, output: &Output) -> R
             body: None,
             ..
         } => {
-            return Err(Failure::Usage("a --text or a --body".into()));
+            let usage = Usage::new(Message::OneOfNeeded, &["--text, --body"]);
+            return Err(Failure::Usage(usage));
         }
         Command::Amend { id, text, body } => client.timeline().amend(id, text, body).await?,
         Command::Retract { id, reason } => client.timeline().retract(id, reason).await?,

@@ -20,13 +20,17 @@ pub(crate) enum Command {
         /// Names the server or program that numbered the resources, where several meet in one tenant.
         #[arg(long, value_name = "NAME")]
         origin: Option<String>,
+        /// In which of the user's units new patients are registered, by name or id; the first when not given.
+        #[arg(long)]
+        unit: Option<String>,
     },
 }
 
 pub(crate) async fn run(command: Command, client: &Client, output: &Output) -> Result {
-    let Command::Fhir { paths, origin } = command;
+    let Command::Fhir { paths, origin, unit } = command;
     // Asked before the files are looked through: a device that may not write says so at once.
     client.identity().await?;
+    let unit = super::unit(client, unit.as_deref()).await?;
     let origins = origin.map_or_else(Origins::unique, Origins::named);
     let import = Import::open(&paths, origins)?;
     let bar = bar(output.words());
@@ -34,7 +38,8 @@ pub(crate) async fn run(command: Command, client: &Client, output: &Output) -> R
         bar.set_length(progress.bytes_total);
         bar.set_position(progress.bytes);
         bar.set_message(progress.entries.to_string());
-    });
+    })
+    .in_unit(unit);
     let report = import.run(&mut target).await;
     bar.finish_and_clear();
     let report = report?;

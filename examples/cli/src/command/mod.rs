@@ -17,13 +17,13 @@ pub(crate) mod serve;
 pub(crate) mod sync;
 pub(crate) mod timeline;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Usage};
 use crate::output::Output;
 use crate::words::{Message, Words};
-use vereda_core::client::Identity;
+use vereda_core::client::{Client, Identity};
 use vereda_core::engine::Completeness;
 use vereda_core::error::Code;
-use vereda_core::id::UserId;
+use vereda_core::id::{UnitId, UserId};
 use vereda_core::outbox::Saved;
 use vereda_core::time::Zoned;
 
@@ -42,6 +42,25 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
 pub(crate) fn time(text: Option<&str>) -> Result<Option<Zoned>, Failure> {
     text.map(|text| Zoned::parse(text).ok_or(Failure::from(Code::NotADate)))
         .transpose()
+}
+
+/// The unit that is named by its name or id; none when none is named.
+pub(crate) async fn unit(client: &Client, named: Option<&str>) -> Result<Option<UnitId>, Failure> {
+    let Some(named) = named else { return Ok(None) };
+    let units = client.identity().await?.scope.units;
+    let found = units
+        .iter()
+        .find(|unit| unit.name.0 == named || unit.id.to_string() == named);
+    match found {
+        Some(unit) => Ok(Some(unit.id)),
+        None => {
+            let names: Vec<&str> = units.iter().map(|unit| unit.name.0.as_str()).collect();
+            Err(Failure::Usage(Usage::new(
+                Message::UnitUnknown,
+                &[&names.join(", ")],
+            )))
+        }
+    }
 }
 
 /// An instant as people read it.

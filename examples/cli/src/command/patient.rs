@@ -1,7 +1,7 @@
 //! `patient add | show | edit | duplicates | list`.
 
 use super::{PURPOSE, completeness, pair};
-use crate::failure::{Ending, Failure, Result};
+use crate::failure::{Ending, Failure, Result, Usage};
 use crate::output::{Output, Table};
 use crate::words::{Message, Words};
 use serde::Serialize;
@@ -16,7 +16,13 @@ use vereda_core::redact::Sensitive;
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
     /// Registers a patient; likely duplicates are told, never refused.
-    Add(RecordArguments),
+    Add {
+        #[command(flatten)]
+        record: RecordArguments,
+        /// In which of the user's units, by name or id; the first when not given. Entries go to their patient's unit.
+        #[arg(long)]
+        unit: Option<String>,
+    },
     /// Shows a record.
     Show {
         /// The patient.
@@ -144,7 +150,7 @@ struct Patients {
 
 pub(crate) async fn run(command: Command, client: &Client, output: &Output) -> Result {
     match command {
-        Command::Add(arguments) => add(arguments, client, output).await,
+        Command::Add { record, unit } => add(record, unit.as_deref(), client, output).await,
         Command::Show { id, purpose } => show(id, purpose, client, output).await,
         Command::Edit { id, record, purpose } => edit(id, record, purpose, client, output).await,
         Command::Duplicates { id, record, purpose } => duplicates(id, record, purpose, client, output).await,
@@ -162,9 +168,10 @@ pub(crate) async fn run(command: Command, client: &Client, output: &Output) -> R
     }
 }
 
-async fn add(arguments: RecordArguments, client: &Client, output: &Output) -> Result {
+async fn add(arguments: RecordArguments, unit: Option<&str>, client: &Client, output: &Output) -> Result {
     let record = arguments.over(PatientRecord::default())?;
-    let saved = client.patients().register(record.clone()).await?;
+    let unit = super::unit(client, unit).await?;
+    let saved = client.patients().register_in(unit, None, record.clone()).await?;
     let duplicates = client.patients().duplicates(record, Some(saved.patient)).await?;
     let registered = Registered {
         id: saved.patient,
@@ -223,7 +230,10 @@ async fn duplicates(
     let described = match id {
         Some(id) => client.open_patient(id, purpose).await?.record().await?.record,
         None if arguments.name.is_none() && arguments.cpf.is_none() && arguments.cns.is_none() => {
-            return Err(Failure::Usage("a patient, or a --name, --cpf or --cns".into()));
+            return Err(Failure::Usage(Usage::new(
+                Message::OneOfNeeded,
+                &["ID, --name, --cpf, --cns"],
+            )));
         }
         None => PatientRecord::default(),
     };

@@ -2,8 +2,9 @@
 
 use super::admin::{StoreArguments, authority_folder, keys, make_folder};
 use crate::device::DeviceOptions;
-use crate::failure::{Ending, Failure, Result};
+use crate::failure::{Ending, Failure, Result, Usage};
 use crate::output::Output;
+use crate::words::Message;
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -50,7 +51,9 @@ impl From<ServeError> for Failure {
         match error {
             ServeError::Store(error) => error.into(),
             ServeError::PlainBeyondLoopback => SyncError::new(Code::AddressRefused, detail).into(),
-            ServeError::Listen(_) | ServeError::Tls(_) => Self::Usage(detail),
+            ServeError::TlsFile(_) => SyncError::new(Code::FileUnreadable, detail).into(),
+            ServeError::Listen(_) => Self::Usage(Usage::new(Message::ListenFailed, &[])),
+            ServeError::Tls(_) => Self::Usage(Usage::new(Message::CertificateUnfit, &[]).with_detail(detail)),
             ServeError::Backup(_) => SyncError::new(Code::StoreUnavailable, detail).into(),
         }
     }

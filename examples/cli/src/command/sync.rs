@@ -123,6 +123,9 @@ impl Drop for Cleared {
 
 async fn watch(device: &DeviceOptions, output: &Output) -> Result {
     let store = device.open_with(|options| options.automatic(true))?;
+    if !store.status().await?.enrolled {
+        return Err(Code::NotEnrolled.into());
+    }
     let bar = progress_bar(&store, output);
     let mut statuses = store.watch_status();
     loop {

@@ -10,8 +10,19 @@ use tempfile::TempDir;
 /// A server that is killed when the test ends.
 pub struct Server {
     process: Child,
+    log: PathBuf,
     /// Where it listens.
     pub url: String,
+}
+
+impl Server {
+    /// What it told on stderr: a JSON document on each line.
+    pub fn log(&self) -> Vec<Value> {
+        let log = std::fs::read_to_string(&self.log).expect("a log");
+        log.lines()
+            .map(|line| serde_json::from_str(line).expect("a line of the log is JSON"))
+            .collect()
+    }
 }
 
 impl Drop for Server {
@@ -52,6 +63,7 @@ impl Clinic {
             .stdin(Stdio::null())
             .env_remove("VEREDA_KEY")
             .env_remove("VEREDA_HOME")
+            .env_remove("VEREDA_LOG")
             .env("LANG", "C")
             .env("XDG_CONFIG_HOME", self.keys());
         command
@@ -76,14 +88,27 @@ impl Clinic {
 
     /// Starts the server.
     pub fn serve(&self) -> Server {
-        let mut command = self.command(&["serve", "--store", &self.store(), "--listen", "127.0.0.1:0"]);
-        let mut process = command.stdout(Stdio::piped()).spawn().expect("it starts");
+        self.serve_with(&["--listen", "127.0.0.1:0"])
+    }
+
+    /// Starts the server with further arguments.
+    pub fn serve_with(&self, arguments: &[&str]) -> Server {
+        let mut command = self.command(&[&["serve", "--store", &self.store()], arguments].concat());
+        let log = self.path().join("server.log");
+        let told = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .expect("a log");
+        command.stdout(Stdio::piped()).stderr(told);
+        let mut process = command.spawn().expect("it starts");
         let mut line = String::new();
         let output = process.stdout.take().expect("it is piped");
         BufReader::new(output).read_line(&mut line).expect("a line");
         let said: Value = serde_json::from_str(&line).expect("the first line is JSON");
         Server {
             process,
+            log,
             url: said["listening"].as_str().expect("an address").to_owned(),
         }
     }
@@ -98,11 +123,21 @@ impl Clinic {
 
     /// A device of a user, enrolled.
     pub fn enrolled(&self, server: &Server, name: &str, user: &str) -> Device<'_> {
+        self.enrolled_with(&server.url, name, user, &[])
+    }
+
+    /// The same, at an address, with further arguments for the code.
+    pub fn enrolled_with(&self, url: &str, name: &str, user: &str, arguments: &[&str]) -> Device<'_> {
         let device = self.device(name);
-        let code = self.admin(&["enrol-code", "--user", user]);
-        let code = code["code"].as_str().expect("a code").to_owned();
-        device.ask(&["enrol", "--server", &server.url, "--code", &code]);
+        let code = self.code(user, arguments);
+        device.ask(&["enrol", "--server", url, "--code", &code]);
         device
+    }
+
+    /// An enrolment code.
+    pub fn code(&self, user: &str, arguments: &[&str]) -> String {
+        let code = self.admin(&[&["enrol-code", "--user", user], arguments].concat());
+        code["code"].as_str().expect("a code").to_owned()
     }
 }
 
@@ -172,4 +207,44 @@ pub fn document(output: &Output) -> Value {
         String::from_utf8_lossy(&output.stderr)
     );
     serde_json::from_slice(&output.stdout).expect("one JSON document on stdout")
+}
+
+fn schemas() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cli")
+}
+
+/// The document, once it is seen to fit its schema.
+pub fn fits(name: &str, document: Value) -> Value {
+    let schema = std::fs::read(schemas().join(format!("{name}.schema.json"))).expect("a schema");
+    let schema: Value = serde_json::from_slice(&schema).expect("a schema is JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a schema is valid");
+    let faults: Vec<String> = validator
+        .iter_errors(&document)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(faults.is_empty(), "{name}: {faults:#?}");
+    assert!(
+        !holds_bytes_as_numbers(&document),
+        "{name}: bytes are hexadecimal text"
+    );
+    document
+}
+
+fn holds_bytes_as_numbers(document: &Value) -> bool {
+    match document {
+        Value::Array(items) => {
+            items.len() >= 8
+                && items
+                    .iter()
+                    .all(|item| item.as_u64().is_some_and(|byte| byte < 256))
+                || items.iter().any(holds_bytes_as_numbers)
+        }
+        Value::Object(fields) => fields.values().any(holds_bytes_as_numbers),
+        _ => false,
+    }
+}
+
+/// What a command prints, once it is seen to fit its schema.
+pub fn asked(device: &Device<'_>, name: &str, arguments: &[&str]) -> Value {
+    fits(name, device.ask(arguments))
 }

@@ -144,7 +144,7 @@ impl SqliteStore {
             .connection
             .prepare_cached(
                 "select unit.id, unit.name from membership join unit on unit.id = membership.unit
-                 where person = ?1 order by unit.id",
+                 where person = ?1 order by unit.name, unit.id",
             )?
             .query_map([user.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<_, _>>()?;

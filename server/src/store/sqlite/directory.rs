@@ -3,7 +3,7 @@
 
 use super::{SqliteStore, array, id};
 use crate::role::Role;
-use crate::store::{DeviceRow, ServerStore, StoreError, StoreResult};
+use crate::store::{DeviceRow, Rule, ServerStore, StoreError, StoreResult};
 use rusqlite::{OptionalExtension, params};
 use vereda_core::id::{TenantId, UnitId, UserId};
 use vereda_core::time::EpochMs;
@@ -70,12 +70,12 @@ impl SqliteStore {
     }
 }
 
-fn unique(error: StoreError, rule: &'static str) -> StoreError {
+fn unique(error: StoreError, rule: Rule) -> StoreError {
     match error {
         StoreError::Database(inner)
             if inner.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) =>
         {
-            StoreError::Rule(rule)
+            rule.into()
         }
         other => other,
     }
@@ -90,8 +90,8 @@ impl Directory for SqliteStore {
             .collect::<Result<_, _>>()?;
         match found.as_slice() {
             [only] => id("tenant", only, TenantId::from_slice),
-            [] => Err(StoreError::Rule("there is no such tenant")),
-            _ => Err(StoreError::Rule("there are several tenants: name one")),
+            [] => Err(Rule::TenantUnknown.into()),
+            _ => Err(Rule::TenantUnnamed.into()),
         }
     }
 
@@ -103,7 +103,7 @@ impl Directory for SqliteStore {
             )?;
             Ok(())
         })
-        .map_err(|error| unique(error, "a tenant of this name is there already"))
+        .map_err(|error| unique(error, Rule::TenantThere))
     }
 
     fn add_unit(&mut self, tenant: TenantId, unit: UnitId, name: &str) -> StoreResult<()> {
@@ -114,7 +114,7 @@ impl Directory for SqliteStore {
             )?;
             store.scope_changed(tenant)
         })
-        .map_err(|error| unique(error, "a unit of this name is there already"))
+        .map_err(|error| unique(error, Rule::UnitThere))
     }
 
     fn unit(&mut self, tenant: TenantId, name: &str) -> StoreResult<UnitId> {
@@ -124,7 +124,7 @@ impl Directory for SqliteStore {
             name,
         )?
         .map(UnitId::from_bytes)
-        .ok_or(StoreError::Rule("there is no such unit"))
+        .ok_or(StoreError::Rule(Rule::UnitUnknown))
     }
 
     fn put_user(
@@ -175,7 +175,7 @@ impl Directory for SqliteStore {
             name,
         )?
         .map(UserId::from_bytes)
-        .ok_or(StoreError::Rule("there is no such user"))
+        .ok_or(StoreError::Rule(Rule::UserUnknown))
     }
 
     fn add_enrolment(
@@ -213,7 +213,7 @@ impl Directory for SqliteStore {
                 params![short, now_ms],
             )?;
             if changed == 0 {
-                return Err(StoreError::Rule("there is no such device"));
+                return Err(Rule::DeviceUnknown.into());
             }
             Ok(())
         })

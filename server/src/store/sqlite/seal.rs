@@ -34,7 +34,7 @@ impl SealingKey {
                 Aad::from(join(place)),
                 &mut sealed[NONCE_LEN..],
             )
-            .map_err(|_| StoreError::Rule("too large to be sealed"))?;
+            .map_err(|_| StoreError::Damaged("a payload too large to be sealed"))?;
         sealed.extend_from_slice(tag.as_ref());
         Ok(sealed)
     }
