@@ -51,7 +51,7 @@ struct Arguments {
     /// How log lines look; by default json for `serve` and with --json.
     #[arg(long, global = true, value_name = "FORMAT")]
     log_format: Option<log::Format>,
-    /// The same as `--log debug`.
+    /// The same as `--log vereda=debug`: each request and its answer.
     #[arg(long, short, global = true)]
     verbose: bool,
     #[command(subcommand)]
@@ -130,7 +130,7 @@ fn main() -> ExitCode {
     };
     let serves = matches!(arguments.command, Command::Serve(_));
     let (level, lines) = (if serves { "info" } else { "warn" }, serves || arguments.json);
-    let level = if arguments.verbose { "debug" } else { level };
+    let level = if arguments.verbose { "vereda=debug" } else { level };
     let level = arguments.log.as_deref().unwrap_or(level);
     let format = if lines {
         log::Format::Json

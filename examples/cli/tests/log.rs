@@ -221,7 +221,11 @@ fn what_is_told_is_chosen_and_a_level_that_is_none_is_wrong_use() {
     assert_eq!(server.log(), Vec::<Value>::new());
     let verbose = ana.run(&["--verbose", "--log-format", "text", "sync"]);
     let told = String::from_utf8(verbose.stderr).expect("text");
-    assert!(told.contains("DEBUG") && told.contains("correlation="), "{told}");
+    assert!(
+        told.lines()
+            .all(|line| line.contains("DEBUG") && line.contains("correlation=")),
+        "{told}"
+    );
     for level in ["loud", "info,loud", "vereda=loud"] {
         assert_eq!(
             ana.refused(&["--log", level, "status"]),
