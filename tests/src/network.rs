@@ -33,6 +33,8 @@ pub struct Faults {
     pub next: VecDeque<Fault>,
     /// No network at all.
     pub cut: bool,
+    /// How long an exchange takes, by the clocks of the device and the server.
+    pub exchange_ms: u64,
     /// Exchanges so far.
     pub exchanges: u64,
     /// Bytes of bodies up and down.

@@ -210,7 +210,10 @@ impl World {
             entropy,
             ..
         } = self;
+        let clock = devices[device].clock.clone();
         let mut exchange = |request: &HttpRequest| {
+            clock.advance(network.exchange_ms);
+            server_clock.advance(network.exchange_ms);
             network.exchange(request, |request| {
                 serve(server.as_ref(), server_clock, entropy, request)
             })

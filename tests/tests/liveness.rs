@@ -259,6 +259,46 @@ fn c7_one_sync_ends_within_a_bound_of_messages() {
     }
 }
 
+#[test]
+fn a_round_ends_when_its_budget_is_used_up_however_much_is_left() {
+    let (mut world, patient, texts) = world_with_notes(470, 12);
+    world.set_batch_limit(0, 1);
+    world.network.exchange_ms = 10_000;
+    let mut sent = 0;
+    while !world.outbox(0).is_empty() {
+        let exchanges = world.network.exchanges;
+        let budget_ms = 35_000;
+        let end = world
+            .run(0, |client| async move { client.sync_once(budget_ms).await })
+            .expect("a round ends");
+        assert!(
+            world.network.exchanges - exchanges <= 4,
+            "the budget is for four exchanges"
+        );
+        let held = world.texts_at_server(patient).len();
+        assert!(held > sent || held == texts.len(), "each round gets on");
+        sent = held;
+        if sent < texts.len() {
+            assert_eq!(end, SyncEnd::AgainLater { in_ms: 0, code: None });
+        }
+    }
+    assert_eq!(world.texts_at_server(patient), texts);
+}
+
+#[test]
+fn a_round_without_time_asks_for_nothing_and_loses_nothing() {
+    let (mut world, patient, texts) = world_with_notes(471, 2);
+    let exchanges = world.network.exchanges;
+    let end = world.run(0, |client| async move { client.sync_once(0).await });
+    assert_eq!(
+        end.expect("a round ends"),
+        SyncEnd::AgainLater { in_ms: 0, code: None }
+    );
+    assert_eq!(world.network.exchanges, exchanges);
+    world.converge();
+    assert_eq!(world.texts_at_server(patient), texts);
+}
+
 /// Runs a device that synchronises by itself; the test brings each wake at its time. Returns attempts made.
 fn live(
     device: &mut TestDevice,

@@ -28,7 +28,7 @@ pub use transport::{Clock, Transport, TransportFuture};
 pub use view::{EntryDetail, PatientView};
 pub use watch::Watched;
 
-use crate::engine::{Event, Status, SyncReport, command};
+use crate::engine::{Event, Status, SyncReport, Waiter, command};
 use crate::error::{Code, Result, SyncError};
 use crate::id::{Incarnation, UserId};
 use crate::protocol::Scope;
@@ -178,12 +178,15 @@ impl Client {
         self.mailbox.post(Event::Hint);
     }
 
-    /// One round of synchronising.
-    pub async fn sync_round(&self) -> Result<SyncReport> {
+    /// One round of synchronising, until a time since boot.
+    async fn sync_round(&self, until_boot_ms: u64) -> Result<SyncReport> {
         let (sender, receiver) = oneshot::channel();
-        let posted = self.mailbox.post(Event::SyncNow(Box::new(move |report| {
-            let _ = sender.send(report);
-        })));
+        let posted = self.mailbox.post(Event::SyncNow(Waiter {
+            until_boot_ms,
+            reply: Box::new(move |report| {
+                let _ = sender.send(report);
+            }),
+        }));
         if !posted {
             return Err(SyncError::from(Code::Closed));
         }

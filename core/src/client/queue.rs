@@ -44,7 +44,7 @@ pub enum SyncEnd {
     AgainLater {
         /// In how many milliseconds.
         in_ms: u64,
-        /// Why, as a stable code.
+        /// Why, as a stable code; none where only the budget was used up.
         code: Option<String>,
     },
     /// Something waits for a person.
@@ -55,26 +55,22 @@ pub enum SyncEnd {
 }
 
 impl Client {
-    /// Synchronises until everything is sent and read, or something must wait. `budget_ms` bounds the wait that is
-    /// answered, not yet the round itself: while new writes keep coming the round goes on.
+    /// Synchronises until everything is sent and read, something must wait, or `budget_ms` are used up: what the
+    /// system gives an app in the background. Then nothing more is asked for; an answer under way is applied, or read
+    /// again next time.
     pub async fn sync_once(&self, budget_ms: u64) -> Result<SyncEnd> {
-        let started = self.clock.now().boot_ms;
-        let report = self.sync_round().await?;
+        let until_boot_ms = self.clock.now().boot_ms.saturating_add(budget_ms);
+        let report = self.sync_round(until_boot_ms).await?;
         let now = self.clock.now().boot_ms;
         Ok(match report {
             SyncReport::Done => SyncEnd::Done,
             SyncReport::NeedsPerson { code } => SyncEnd::NeedsPerson {
                 code: code.as_str().to_owned(),
             },
-            SyncReport::AgainLater { at_boot_ms, code } => {
-                let spent = now.saturating_sub(started);
-                SyncEnd::AgainLater {
-                    in_ms: at_boot_ms
-                        .saturating_sub(now)
-                        .min(budget_ms.saturating_sub(spent).max(1)),
-                    code,
-                }
-            }
+            SyncReport::AgainLater { at_boot_ms, code } => SyncEnd::AgainLater {
+                in_ms: at_boot_ms.saturating_sub(now),
+                code,
+            },
         })
     }
 

@@ -16,7 +16,7 @@ pub enum SyncReport {
     AgainLater {
         /// Since boot.
         at_boot_ms: u64,
-        /// Why, as a stable code.
+        /// Why, as a stable code; none where only the time was up.
         code: Option<String>,
     },
     /// Something waits for a person: the drawer, a parked write, tokens.
@@ -27,7 +27,12 @@ pub enum SyncReport {
 }
 
 /// Who waits for a round of synchronising.
-pub type Waiter = Box<dyn FnOnce(SyncReport) + Send>;
+pub struct Waiter {
+    /// How long, since boot: then the answer is `AgainLater`, and what is under way goes on without a further request.
+    pub until_boot_ms: u64,
+    /// Takes the answer.
+    pub reply: Box<dyn FnOnce(SyncReport) + Send>,
+}
 
 /// What comes in.
 pub enum Event {

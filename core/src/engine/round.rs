@@ -5,6 +5,33 @@ use super::*;
 impl Engine {
     /// What to do next by itself: a slice of an answer, a request, or a time to wake.
     pub(super) fn go_on(&mut self, now: Now, entropy: &mut dyn Entropy, effects: &mut Vec<Effect>) {
+        self.end_waits(&now, effects);
+        self.next_move(now, entropy, effects);
+        if let Some(first) = self.waiters.iter().map(|waiter| waiter.until_boot_ms).min() {
+            let asked = effects.iter().find_map(|effect| match effect {
+                Effect::WakeAt { boot_ms } => Some(*boot_ms),
+                _ => None,
+            });
+            effects.push(Effect::WakeAt {
+                boot_ms: asked.unwrap_or(first).min(first),
+            });
+        }
+    }
+
+    /// Answers those whose time is up.
+    fn end_waits(&mut self, now: &Now, effects: &mut Vec<Effect>) {
+        let is_over = |waiter: &mut Waiter| waiter.until_boot_ms <= now.boot_ms;
+        let over: Vec<Waiter> = self.waiters.extract_if(.., is_over).collect();
+        for waiter in over {
+            let report = SyncReport::AgainLater {
+                at_boot_ms: self.schedule.due_boot_ms.max(now.boot_ms),
+                code: self.failure_code(),
+            };
+            effects.push(Effect::Reply(Box::new(move || (waiter.reply)(report))));
+        }
+    }
+
+    fn next_move(&mut self, now: Now, entropy: &mut dyn Entropy, effects: &mut Vec<Effect>) {
         if self.pending.is_some() {
             effects.push(Effect::Continue);
             return;
@@ -52,7 +79,11 @@ impl Engine {
             );
             return;
         }
-        let wanted = self.ask_again || (self.automatic && self.has_reason(&now));
+        let wanted = if self.automatic {
+            self.ask_again || self.has_reason(&now)
+        } else {
+            self.ask_again && !self.waiters.is_empty()
+        };
         if !wanted {
             // Counting the queue walks all of it: only for somebody who asked, never after every step.
             if !self.waiters.is_empty() {
@@ -156,7 +187,7 @@ impl Engine {
     pub(super) fn report(&mut self, report: SyncReport, effects: &mut Vec<Effect>) {
         for waiter in std::mem::take(&mut self.waiters) {
             let report = report.clone();
-            effects.push(Effect::Reply(Box::new(move || waiter(report))));
+            effects.push(Effect::Reply(Box::new(move || (waiter.reply)(report))));
         }
     }
 }

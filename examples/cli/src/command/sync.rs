@@ -49,19 +49,21 @@ pub(crate) async fn run(arguments: Arguments, device: &DeviceOptions, output: &O
     Ok(ending(&synchronised.end))
 }
 
-/// Rounds, while what is left only waits for its time.
+/// Rounds, while what is left only waits for its time and there is some.
 async fn until_ended(client: &Client, budget_ms: u64) -> Result<SyncEnd> {
-    let mut left_ms = budget_ms;
-    loop {
-        match client.sync_once(left_ms).await? {
-            SyncEnd::AgainLater { in_ms, code: None } if left_ms > 0 => {
-                let wait_ms = in_ms.clamp(1, left_ms);
-                tokio::time::sleep(Duration::from_millis(wait_ms)).await;
-                left_ms -= wait_ms;
+    let rounds = async {
+        loop {
+            match client.sync_once(budget_ms).await? {
+                SyncEnd::AgainLater { in_ms, code: None } => {
+                    tokio::time::sleep(Duration::from_millis(in_ms.max(1))).await;
+                }
+                end => return Ok(end),
             }
-            end => return Ok(end),
         }
-    }
+    };
+    let budget = Duration::from_millis(budget_ms);
+    let used_up = SyncEnd::AgainLater { in_ms: 0, code: None };
+    tokio::time::timeout(budget, rounds).await.unwrap_or(Ok(used_up))
 }
 
 fn ending(end: &SyncEnd) -> Ending {
