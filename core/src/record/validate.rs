@@ -112,6 +112,8 @@ impl Intent {
                 entry,
             } => {
                 super::chart::check(kind, fields, item.is_none(), registry)?;
+                let values: usize = fields.values().map(|value| value.len()).sum();
+                check_content(values + entry.as_ref().map_or(0, |entry| entry.content_bytes()))?;
                 entry.as_ref().map_or(Ok(()), |entry| entry.check(registry))
             }
             Self::AddReference { rows } => check_reference(rows),

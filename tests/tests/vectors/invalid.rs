@@ -88,7 +88,9 @@ pub(crate) fn bodies() -> Vec<Value> {
         vereda(
             "a_decompression_bomb",
             "SyncRequest",
-            encode_body(&"a".repeat(9 * 1024 * 1024), Encoding::Vereda),
+            // 9 MiB of one letter, not filled up as an honest sender does.
+            hex::decode("8b0380ff02018180c00460fcffff0340222c1e0b24f7fe2f0100200048fc9722870550f7fe01")
+                .expect("hexadecimal"),
             "too_large",
         ),
         vereda("by_columns", "SyncRequest", stored(&by_columns), "taken"),
