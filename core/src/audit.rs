@@ -2,7 +2,9 @@
 
 use crate::bytes::ByteArray;
 use crate::error::{Code, Result, SyncError};
+use crate::limits::REASON_CHARACTERS_MAX;
 use crate::protocol::{AuditAnchor, AuditBatch, AuditItem, AuditRecord, advance_audit};
+use crate::record::check_length;
 use crate::step::Step;
 use crate::store::audit::{self, AuditRow};
 use crate::store::{meta, outbox};
@@ -11,6 +13,12 @@ use serde::{Deserialize, Serialize};
 
 /// Records sent in one request.
 const BATCH_RECORDS: usize = 1_000;
+
+/// Bytes of the records sent in one request: beside a whole push they fit into its body.
+const BATCH_BYTES: usize = 128 * 1024;
+
+/// Up to this record the server did not know every write that was named: their hashes travel.
+const WHOLE_UP_TO: &str = "audit_whole_up_to";
 
 /// The first write of this incarnation: the server can fill in the hashes of these only.
 const FIRST_WRITE: &str = "audit_first_write";
@@ -23,7 +31,15 @@ struct Receipt {
 }
 
 /// Appends a record to the chain.
+///
+/// # Errors
+/// `text_too_long` for a purpose or reason past its limit: the record must fit into a request.
 pub fn record(step: &mut Step<'_>, record: &AuditRecord) -> Result<()> {
+    match record {
+        AuditRecord::Opened { purpose, .. } => check_reason_length(purpose, "purpose")?,
+        AuditRecord::Did { reason, .. } => check_reason_length(reason, "reason")?,
+        AuditRecord::Wrote { .. } | AuditRecord::Listed { .. } => {}
+    }
     let head = advance_audit(&step.device.counters.audit_head, record);
     let k = step.device.counters.audit_last + 1;
     audit::append(
@@ -37,6 +53,10 @@ pub fn record(step: &mut Step<'_>, record: &AuditRecord) -> Result<()> {
     step.device.counters.audit_last = k;
     step.device.counters.audit_head = ByteArray::new(head);
     Ok(())
+}
+
+fn check_reason_length(text: &str, field: &str) -> Result<()> {
+    check_length(text, field, REASON_CHARACTERS_MAX, Code::TextTooLong)
 }
 
 /// Notes something a person did.
@@ -75,9 +95,15 @@ pub fn waiting(connection: &Connection, last: u64) -> Result<u64> {
 pub fn batch(connection: &Connection, pushed: &[u64]) -> Result<Option<AuditBatch>> {
     let receipt = receipt(connection)?;
     let first_write: u64 = meta::get(connection, FIRST_WRITE)?.unwrap_or(0);
+    let whole_up_to: u64 = meta::get(connection, WHOLE_UP_TO)?.unwrap_or(0);
     let mut items = Vec::new();
     let mut head = None;
+    let mut bytes = 0;
     for row in audit::after(connection, receipt.last, BATCH_RECORDS)? {
+        bytes += row.record.len();
+        if bytes > BATCH_BYTES && head.is_some() {
+            break;
+        }
         let record = decode(&row)?;
         let known = match &record {
             AuditRecord::Wrote { n, .. } if pushed.contains(n) => Some(*n),
@@ -85,7 +111,8 @@ pub fn batch(connection: &Connection, pushed: &[u64]) -> Result<Option<AuditBatc
             AuditRecord::Wrote { n, .. } => outbox::get(connection, *n)?.is_none().then_some(*n),
             _ => None,
         };
-        match (known.filter(|n| *n >= first_write), items.last_mut()) {
+        let known = known.filter(|n| *n >= first_write && row.k > whole_up_to);
+        match (known, items.last_mut()) {
             (Some(n), Some(AuditItem::Wrote { n: first, count })) if *first + u64::from(*count) == n => {
                 *count += 1;
             }
@@ -108,6 +135,7 @@ pub fn begin_chain(step: &mut Step<'_>) -> Result<()> {
     let waiting = audit::after(step.transaction, receipt.last, usize::MAX >> 1)?;
     audit::purge(step.transaction, step.device.counters.audit_last)?;
     meta::remove(step.transaction, "audit_receipt")?;
+    meta::remove(step.transaction, WHOLE_UP_TO)?;
     meta::set(step.transaction, FIRST_WRITE, &step.device.counters.next_n)?;
     step.device.counters.audit_last = 0;
     step.device.counters.audit_head = ByteArray::new([0; 32]);
@@ -122,8 +150,13 @@ pub fn begin_chain(step: &mut Step<'_>) -> Result<()> {
 
 /// Takes the server's receipt: what it covers may go, and what comes next is proven from its head.
 ///
-/// A receipt that does not fit the chain here (a restored file) is not taken; the records stay.
-pub fn take_receipt(step: &mut Step<'_>, anchor: &AuditAnchor) -> Result<()> {
+/// A receipt that does not fit the chain here (a restored file) is not taken; the records stay. Where the server took
+/// nothing of `sent`, it may lack a write named there (one that went into the drawer before it was ever sent): from
+/// then on these records go whole.
+pub fn take_receipt(step: &mut Step<'_>, anchor: &AuditAnchor, sent: Option<&AuditBatch>) -> Result<()> {
+    if let Some(sent) = sent.filter(|sent| anchor.last < sent.first) {
+        meta::set(step.transaction, WHOLE_UP_TO, &sent.last())?;
+    }
     let fits = if anchor.last == step.device.counters.audit_last {
         anchor.head == step.device.counters.audit_head
     } else {

@@ -198,6 +198,17 @@ pub struct AuditBatch {
     pub head: ByteArray<32>,
 }
 
+impl AuditBatch {
+    /// The place of the last record in the chain.
+    pub fn last(&self) -> u64 {
+        let counts = self.items.iter().map(|item| match item {
+            AuditItem::Wrote { count, .. } => u64::from(*count),
+            AuditItem::Record(_) => 1,
+        });
+        self.first.saturating_add(counts.sum::<u64>()).saturating_sub(1)
+    }
+}
+
 /// How far the server holds a device's audit: up to here the device may purge.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct AuditAnchor {

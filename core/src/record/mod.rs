@@ -28,4 +28,5 @@ pub use partial_date::PartialDate;
 pub use patient::{Contact, FieldChange, PatientField, PatientRecord, PatientValue};
 pub use search::SearchWords;
 pub use stream::{Compartment, Stream};
+pub(crate) use text::check_length;
 pub use write::{Class, FirstKey, Write, WriteHash};

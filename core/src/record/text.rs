@@ -7,7 +7,7 @@ use crate::error::{Code, SyncError};
 use crate::limits::{LINE_CHARACTERS_MAX, REASON_CHARACTERS_MAX, TEXT_CHARACTERS_MAX};
 
 /// A text of at most `limit` characters; `field` names it in the error.
-pub(super) fn check_length(text: &str, field: &str, limit: usize, too_long: Code) -> Result<(), SyncError> {
+pub(crate) fn check_length(text: &str, field: &str, limit: usize, too_long: Code) -> Result<(), SyncError> {
     // Bytes bound characters from above, so most texts are not counted.
     if text.len() > limit {
         let count = text.chars().count();

@@ -366,7 +366,7 @@ fn apply_head(step: &mut Step<'_>, pending: &PendingAnswer) -> Result<bool> {
         )?;
     }
     if let Some(anchor) = &answer.audit {
-        audit::take_receipt(step, anchor)?;
+        audit::take_receipt(step, anchor, pending.asked.request.audit.as_ref())?;
     }
     for (index, seq) in &answer.durable {
         if let Some(cursor) = pending.asked.cursors.get(*index as usize) {

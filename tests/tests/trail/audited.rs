@@ -1,5 +1,6 @@
 //! A1, A2: the audit's chain, what makes an entry in it, and when it may go.
 
+use rand::{Rng, SeedableRng};
 use vereda_core::client::{PageRequest, PatientFilter};
 use vereda_core::error::SyncError;
 use vereda_core::protocol::AuditRecord;
@@ -280,4 +281,35 @@ fn the_record_of_a_write_travels_with_it_and_does_not_wait_for_one_that_stands_s
     assert_eq!(left.len(), 2, "the parked note and the one behind it");
     assert_eq!(waiting(&mut world), 0);
     assert_eq!(world.verify_audit(0).broken_at, None);
+}
+
+#[test]
+fn a_note_that_went_into_the_drawer_before_it_was_ever_sent_does_not_stop_the_audit() {
+    let mut world = World::new(70, 1);
+    let patient = world.patient(0, "Ana Lima");
+    world.forge_last_write(0, |write| {
+        write.user = vereda_core::id::UserId::from_bytes([9; 16])
+    });
+    world.add(0, patient, 1, "Curativo");
+    world.set_batch_limit(0, 1);
+    world.converge();
+    assert_eq!(world.drawer(0).len(), 2, "the registration, and the note with it");
+    world.converge();
+    assert_eq!(world.status(0).audit_waiting, 0);
+    assert_eq!(world.verify_audit(0).broken_at, None);
+}
+
+#[test]
+fn a_purpose_or_reason_without_end_is_refused_and_holds_nothing_up() {
+    let mut world = World::new(71, 1);
+    let patient = world.patient(0, "Ana Lima");
+    let mut random = rand::rngs::StdRng::seed_from_u64(71);
+    let long: String = (0..2_000_000).map(|_| random.random_range('a'..='z')).collect();
+    let opened = world.run(
+        0,
+        |client| async move { client.open_patient(patient, long).await },
+    );
+    assert_eq!(opened.expect_err("refused").code.as_str(), "text_too_long");
+    world.converge();
+    assert_eq!(world.outbox(0).len(), 0);
 }
