@@ -455,3 +455,21 @@ fn s6_a_device_that_synchronises_by_itself_goes_on_once_it_is_enrolled_again_or_
     world.live(0, 300_000);
     assert_eq!(world.texts_at_server(patient), ["unsent", "after the update"]);
 }
+
+#[test]
+fn o1_a_write_refused_twice_leaves_nothing_in_the_drawer_once_it_is_accepted() {
+    let (mut world, patient) = world_with_refusal(760);
+    let first = world.drawer(0)[0].id;
+    let resend = |id| {
+        move |client: vereda_core::client::Client| async move { client.queue().resend(id, None, None).await }
+    };
+    let second = world.run(0, resend(first)).expect("sent again").write;
+    world.forge_last_write(0, foreign);
+    world.converge();
+    assert_eq!(world.drawer(0).len(), 2, "refused again");
+    world.run(0, resend(second)).expect("sent a third time");
+    world.converge();
+    assert_eq!(world.texts(0, patient).len(), 3);
+    assert_eq!(world.drawer(0), []);
+    assert_eq!(world.sync(0), SyncEnd::Done);
+}

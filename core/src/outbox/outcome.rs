@@ -116,10 +116,15 @@ fn accept(step: &mut Step<'_>, row: &OutboxRow, seq: u64, received_ms: i64) -> R
     drop_replaced(step, row)
 }
 
-/// The accepted write takes the place of one in the drawer.
+/// The accepted write takes the place of one in the drawer, and of those which that one was sent instead of.
 fn drop_replaced(step: &mut Step<'_>, row: &OutboxRow) -> Result<()> {
-    if let Some(replaced) = read(row)?.replaces {
-        drawer::remove(step.transaction, &replaced)?;
+    let mut replaced = read(row)?.replaces;
+    while let Some(id) = replaced {
+        let found = drawer::get(step.transaction, &id)?;
+        drawer::remove(step.transaction, &id)?;
+        replaced = found
+            .and_then(|row| Write::from_bytes(&row.bytes))
+            .and_then(|write| write.replaces);
     }
     Ok(())
 }
