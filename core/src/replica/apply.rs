@@ -75,7 +75,7 @@ pub fn apply_accepted(
         if row.is_some_and(|row| row.as_of >= seq) {
             // A snapshot brought this item's change with the document.
             previous.insert(key, Previous::Brought(change.check));
-            project_by_order(step, &key, write, &compiled.operations)?;
+            project_by_order(step, &key, incarnation, write, &compiled.operations)?;
             continue;
         }
         let dependencies = dependencies(step, &key, change, previous.get(&key))?;
@@ -127,6 +127,7 @@ fn dependencies(
 fn project_by_order(
     step: &mut Step<'_>,
     key: &DocumentKey,
+    incarnation: &Incarnation,
     write: &Write,
     operations: &[Operation],
 ) -> Result<()> {
@@ -138,7 +139,10 @@ fn project_by_order(
     for entry in touched.entries {
         // An entry whose id derives from its write has one header.
         let shared = entry.0.get_version_num() == 5 || matches!(write.intent, Intent::Finalize { .. });
-        if shared && entries::get(step.transaction, &entry)?.is_some_and(|row| row.headers > 1) {
+        // Headers that say the same count once, and yet somebody signed first: then another one than this shows.
+        let id = write.id(incarnation);
+        let unsettled = |row: entries::EntryRow| row.headers > 1 || row.write != id;
+        if shared && entries::get(step.transaction, &entry)?.is_some_and(unsettled) {
             several.insert(entry);
         }
     }
@@ -152,7 +156,7 @@ pub fn settle_own(step: &mut Step<'_>, incarnation: &Incarnation, write: &Write)
     for compiled in operations(write, incarnation) {
         let id = compiled.key.id();
         documents::settle_chunks(step.transaction, &id, write.n)?;
-        match project_by_order(step, &compiled.key, write, &compiled.operations) {
+        match project_by_order(step, &compiled.key, incarnation, write, &compiled.operations) {
             // Its rows stay as they are; the outcome is taken.
             Err(error) if error.code == Code::DocumentQuarantined => {}
             projected => projected?,

@@ -23,11 +23,44 @@ pub(super) fn write(
         (None, Some(draft)) => Some(draft_row(key, unit, id, draft)),
         (None, None) => None,
     };
+    if is_shown_elsewhere(step, key, id, row.as_ref())? {
+        return Ok(());
+    }
     match row {
         Some(row) => entries::put(step.transaction, &row)?,
         None => entries::remove(step.transaction, id)?,
     }
     write_conflict(step, key, id, state, shown.map(|header| header.write))
+}
+
+/// An id that derives from a source (UUIDv5) may stand in two documents: two devices imported it with times in two
+/// years, or for two patients. Everybody shows the one the server received first.
+fn is_shown_elsewhere(
+    step: &Step<'_>,
+    key: &DocumentKey,
+    id: &EntryId,
+    row: Option<&EntryRow>,
+) -> Result<bool> {
+    if id.0.get_version_num() != 5 {
+        return Ok(false);
+    }
+    let Some(shown) = entries::get(step.transaction, id)? else {
+        return Ok(false);
+    };
+    let (year, part) = shown.chapter;
+    let there = DocumentKey::chapter(shown.patient, shown.compartment, year, part);
+    if there == *key {
+        return Ok(false);
+    }
+    let received = |write: &WriteId, key: &DocumentKey| -> Result<_> {
+        let receipt = receipts::get(step.transaction, write)?;
+        let place = receipt.map_or((i64::MAX, u64::MAX), |receipt| (receipt.received_ms, receipt.seq));
+        Ok((place, key.id()))
+    };
+    match row {
+        Some(row) => Ok(received(&shown.write, &there)? < received(&row.write, key)?),
+        None => Ok(true),
+    }
 }
 
 /// Of several headers the one a person chose, else the first in the log's order; one that is not in the log yet

@@ -1,11 +1,11 @@
 //! Whole devices: conflicts show both values, a decision closes them everywhere, and equal heads are equal rows.
 
 use vereda_core::client::Resolution;
-use vereda_core::id::{ChartItemId, PatientId};
-use vereda_core::record::ChartKind;
+use vereda_core::id::{ChartItemId, EntryId, PatientId};
+use vereda_core::record::{ChartKind, NewEntry};
 use vereda_core::redact::Sensitive;
 use vereda_core::store::conflicts::{ConflictRow, ConflictSubject};
-use vereda_tests::World;
+use vereda_tests::{World, at};
 
 fn set(
     world: &mut World,
@@ -136,4 +136,38 @@ fn fields_that_two_change_apart_merge() {
     assert_eq!(rows.chart[0].fields["status"].as_str(), "active");
     assert_eq!(rows.chart[0].fields["severity"].as_str(), "grave");
     world.assert_same_rows();
+}
+
+#[test]
+fn c1_c5_a_resource_that_two_import_with_times_in_two_years_is_everywhere_the_first_received() {
+    let mut world = World::new(240, 2);
+    let patient = world.patient(0, "Ana Souza");
+    world.converge();
+    let id =
+        EntryId::from_bytes(*uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, b"Observation/1").as_bytes());
+    for device in 0..2 {
+        let mut entry = NewEntry::note(at(device as i64 * 525_600), format!("lido por {device}"));
+        entry.id = Some(id);
+        world
+            .run(device, |client| async move {
+                client.imports().add(patient, vec![entry]).await
+            })
+            .expect("imported");
+    }
+    world.sync(1);
+    world.advance(1_000);
+    world.converge();
+    let newcomer = world.add_device("north", "user-9", vereda_server::Role::Clinician);
+    world
+        .run(
+            newcomer,
+            |client| async move { client.snapshot(vec![patient]).await },
+        )
+        .expect("a snapshot");
+    world.converge();
+    world.assert_same_rows();
+    assert_eq!(world.texts(0, patient), ["lido por 1"]);
+    for device in 0..3 {
+        world.assert_rows_follow_from_documents(device);
+    }
 }

@@ -165,3 +165,42 @@ fn many_patients_are_asked_for_in_as_many_requests_as_it_takes() {
     assert_eq!(taken, patients.len());
     assert_eq!(world.rows(device).entries.len(), 6 * patients.len());
 }
+
+#[test]
+fn c1_of_two_finals_that_say_the_same_a_new_device_shows_the_first_in_the_log() {
+    let mut world = World::new(89, 2);
+    let patient = world.patient(0, "Kátia Moura");
+    let drafts: Vec<_> = (0..8)
+        .map(|minutes| {
+            let opened = world.run(0, |client| async move {
+                let kind = Kind("note".into());
+                client
+                    .drafts()
+                    .open(patient, kind, Some(at(minutes)), "Alta".into(), None)
+                    .await
+            });
+            opened.expect("a draft").entry.expect("an entry")
+        })
+        .collect();
+    world.converge();
+    for (index, draft) in drafts.into_iter().enumerate() {
+        for device in 0..2 {
+            world
+                .run(device, |client| async move {
+                    client.drafts().finalize(draft, false).await
+                })
+                .expect("final");
+        }
+        world.sync(index % 2);
+        world.converge();
+    }
+    let newcomer = world.add_device("north", "user-9", Role::Clinician);
+    world
+        .run(
+            newcomer,
+            |client| async move { client.snapshot(vec![patient]).await },
+        )
+        .expect("a snapshot");
+    world.converge();
+    world.assert_same_rows();
+}
