@@ -43,11 +43,17 @@ fn check_named_entries(write: &Write) -> Result<(), Verdict> {
         Intent::SetChart {
             entry: Some(entry), ..
         } => std::slice::from_ref(entry),
-        _ => return Ok(()),
+        _ => &[],
     };
+    let draft = match &write.intent {
+        Intent::OpenDraft { draft, .. } => *draft,
+        _ => None,
+    };
+    // Under an id of its choice a device could put something in the place of any entry.
     if entries
         .iter()
         .filter_map(|entry| entry.id)
+        .chain(draft)
         .all(|id| derives_from_a_source(&id.0))
     {
         Ok(())
