@@ -391,3 +391,18 @@ fn c6_a_device_that_synchronises_by_itself_sends_what_is_written_within_the_boun
     assert_eq!(world.outbox(0).len(), 0);
     assert_eq!(world.texts_at_server(patient), texts);
 }
+
+#[test]
+fn c6_whoever_may_not_send_asks_again_and_sends_once_the_other_process_is_gone() {
+    let (mut world, patient, texts) = world_with_notes(490, 2);
+    world.make_automatic(0);
+    world.devices[0].set_may_send(false);
+    let before = (world.network.exchanges, world.devices[0].steps);
+    world.live(0, 10 * 60_000);
+    assert_eq!(world.network.exchanges, before.0, "another process sends");
+    assert!(world.devices[0].steps > before.1 + 5, "it asks again by itself");
+    world.devices[0].set_may_send(true);
+    world.live(0, 2 * 60_000);
+    assert_eq!(world.outbox(0).len(), 0);
+    assert_eq!(world.texts_at_server(patient), texts);
+}

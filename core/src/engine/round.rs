@@ -77,6 +77,12 @@ impl Engine {
                 },
                 effects,
             );
+            if self.automatic {
+                // The other process may end without a word: the right to send is asked for again.
+                effects.push(Effect::WakeAt {
+                    boot_ms: now.boot_ms + POLL_MS,
+                });
+            }
             return;
         }
         let wanted = if self.automatic {

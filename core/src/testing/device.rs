@@ -115,6 +115,13 @@ impl TestDevice {
         self.reopen()
     }
 
+    /// Whether this process may send, or another one of the same store holds the right.
+    pub fn set_may_send(&mut self, may_send: bool) {
+        if let Some(engine) = self.engine.as_mut() {
+            engine.set_may_send(may_send);
+        }
+    }
+
     /// The disk is full, or no longer: SQLite itself refuses every page more.
     pub fn fill_disk(&mut self, full: bool) {
         if let Some(engine) = self.engine.as_mut() {

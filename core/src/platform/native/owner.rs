@@ -160,6 +160,7 @@ pub fn open(options: OpenOptions) -> Result<OpenStore> {
                     let owner = Owner {
                         engine,
                         sending: SendingRight::of(&options.location),
+                        automatic: options.automatic,
                         mailbox: &mailbox,
                         transport: options.transport,
                         clock: options.clock,
@@ -206,6 +207,7 @@ fn log_thread(mut sink: Box<dyn LogSink>) -> Option<(mpsc::Sender<LogEvent>, Joi
 struct Owner<'a> {
     engine: Engine,
     sending: SendingRight,
+    automatic: bool,
     mailbox: &'a Arc<Mailbox>,
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
@@ -217,12 +219,18 @@ impl Owner<'_> {
     fn run(mut self, entropy: &mut SystemEntropy) {
         let mut slices = false;
         let mut wake_at: Option<u64> = None;
+        // One that only answers commands leaves the right to send to whoever uses it.
+        let held = self.automatic && self.sending.held();
+        self.engine.set_may_send(held);
         let mut effects = VecDeque::from(self.engine.step(self.clock.now(), entropy, Event::Wake));
         loop {
             while let Some(effect) = effects.pop_front() {
                 match effect {
                     Effect::Continue => slices = true,
-                    Effect::WakeAt { boot_ms } => wake_at = Some(boot_ms),
+                    // The earlier one: commands that come all the time must not put it off for ever.
+                    Effect::WakeAt { boot_ms } => {
+                        wake_at = Some(wake_at.map_or(boot_ms, |at| at.min(boot_ms)));
+                    }
                     other => self.carry_out(other),
                 }
             }
