@@ -39,8 +39,10 @@ pub(crate) fn run(session: &mut Session<'_>, request: &EnrolRequest) -> Result<E
         ));
     }
     let device = match known {
+        // The code is spent; a revoked device needs a new one.
+        Some(device) if code.used_by == Some(store) && device.revoked_ms.is_some() => return Err(refused()),
         // A request that came twice must not end the tokens its first answer brought.
-        Some(device) if code.used_by == Some(store) && device.revoked_ms.is_none() => device,
+        Some(device) if code.used_by == Some(store) => device,
         known => {
             let short = known.map_or(0, |device| device.short);
             let device = enrolled(session, request, &member, short)?;

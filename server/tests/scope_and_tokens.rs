@@ -9,12 +9,15 @@ mod support;
 
 use support::{Clinic, Device, at, codes, unfold};
 use uuid::Uuid;
+use vereda_core::bytes::ByteArray;
+use vereda_core::id::{Incarnation, StoreId};
 use vereda_core::limits::{ACCESS_TOKEN_MS, REFRESH_TOKEN_MS};
 use vereda_core::protocol::{
     Cursor, EnrolAnswer, EnrolRequest, Frozen, PATH_ENROL, PATH_SNAPSHOT, SnapshotAnswer, SnapshotRequest,
     SyncAnswer,
 };
 use vereda_core::record::{Compartment, Intent, NewEntry, Stream};
+use vereda_core::redact::Sensitive;
 use vereda_server::Role;
 
 /// A second unit of the same tenant, with a clinician's device.
@@ -346,4 +349,31 @@ fn s3_a_write_names_no_ids_but_those_of_a_source_and_keeps_those_of_its_first_ke
         codes(&bia.push(&clinic, &[kept, register])),
         ["accepted", "accepted"]
     );
+}
+
+#[test]
+fn a_revoked_device_does_not_come_back_with_the_code_it_came_with() {
+    let clinic = Clinic::new();
+    clinic.user("ana", Role::Clinician, &["Norte"]);
+    let code = clinic.code("ana");
+    let request = EnrolRequest {
+        secret: code.secret.clone(),
+        incarnation: Incarnation {
+            store: StoreId(Uuid::from_u64_pair(5, 1)),
+            number: 1,
+        },
+        hardware: ByteArray::new([7; 16]),
+        label: Sensitive("tablet".into()),
+    };
+    let enrol = |request: &EnrolRequest| clinic.post(PATH_ENROL, None, request).status;
+    assert_eq!(enrol(&request), 200);
+    assert_eq!(enrol(&request), 200, "its answer may have been lost");
+    let (device, _) = clinic.admin().devices().unwrap().remove(0);
+    clinic.admin().revoke(device.short, clinic.now_ms).unwrap();
+    assert_eq!(enrol(&request), 401);
+    let anew = EnrolRequest {
+        secret: clinic.code("ana").secret,
+        ..request
+    };
+    assert_eq!(enrol(&anew), 200, "an administrator gave it another one");
 }
