@@ -258,6 +258,7 @@ fn reason_name(reason: DuplicateReason) -> &'static str {
 fn list(step: &mut Step<'_>, filter: &PatientFilter, page: &PageRequest) -> Result<Page<PatientSummary>> {
     let limit = page.rows();
     let text = filter.words.as_ref().map_or("", |words| words.0.as_str());
+    let after: Option<(String, PatientId)> = page.place()?;
     let by_identifier = patients::sharing_keys(step.transaction, &identifier_keys(text))?;
     let rows: Vec<PatientSummary> = if by_identifier.is_empty() {
         let words: Vec<String> = fold(text)
@@ -265,11 +266,14 @@ fn list(step: &mut Step<'_>, filter: &PatientFilter, page: &PageRequest) -> Resu
             .filter(|word| !word.is_empty())
             .map(str::to_owned)
             .collect();
-        let after: Option<(String, PatientId)> = page.place()?;
         let rows = patients::page(step.transaction, &words, after.as_ref(), limit + 1)?;
         rows.into_iter().map(|(row, fold)| summary(row, fold)).collect()
     } else {
-        let rows = by_identifier.iter().map(|id| patients::get(step.transaction, id));
+        // Few, in the order of their ids.
+        let rest = by_identifier
+            .iter()
+            .filter(|id| after.as_ref().is_none_or(|(_, after)| *id > after));
+        let rows = rest.map(|id| patients::get(step.transaction, id));
         rows.filter_map(|row| row.transpose())
             .map(|row| Ok(summary(row?, String::new())))
             .collect::<Result<_>>()?

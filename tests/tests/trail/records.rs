@@ -305,3 +305,37 @@ fn c3_two_imports_of_one_patient_that_differ_are_a_conflict() {
     world.converge();
     world.assert_same_rows();
 }
+
+#[test]
+fn two_patients_of_one_number_are_found_on_two_pages_of_one() {
+    let mut world = World::new(190, 1);
+    for name in ["Ana Souza", "Ana de Souza"] {
+        let mut record = PatientRecord::named(name);
+        record.identifiers = vec![identifier("cpf", CPF)];
+        world
+            .run(
+                0,
+                |client| async move { client.patients().register(record).await },
+            )
+            .expect("registered");
+    }
+    let (mut found, mut after) = (std::collections::BTreeSet::new(), None);
+    for page in 0..2 {
+        let filter = PatientFilter {
+            words: Some("52998224725".to_owned().into()),
+        };
+        let request = PageRequest {
+            limit: Some(1),
+            after,
+        };
+        let listed = world
+            .run(0, |client| async move {
+                client.patients().list(filter, request).await
+            })
+            .expect("a page");
+        found.extend(listed.rows.iter().map(|row| row.id));
+        after = listed.next;
+        assert_eq!(after.is_none(), page == 1);
+    }
+    assert_eq!(found.len(), 2);
+}
