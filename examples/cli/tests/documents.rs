@@ -92,6 +92,8 @@ fn people(device: &Device<'_>) -> String {
         "1970-05-01",
         "--contact",
         "phone=92 1234",
+        "--contact",
+        "phone=92 5678",
     ];
     let registered = asked(device, "patient-add", &add);
     let again = asked(device, "patient-add", &add);
@@ -102,7 +104,9 @@ fn people(device: &Device<'_>) -> String {
         "patient-edit",
         &["patient", "edit", &patient, "--cpf", "529.982.247-25"],
     );
-    asked(device, "patient-show", &["patient", "show", &patient]);
+    let shown = asked(device, "patient-show", &["patient", "show", &patient]);
+    let contacts = shown["record"]["contacts"].as_array().expect("contacts");
+    assert_eq!(contacts.len(), 2, "both telephones");
     asked(device, "patient-duplicates", &["patient", "duplicates", &patient]);
     let page = asked(device, "patient-list", &["patient", "list", "--limit", "1"]);
     let next = text(&page, "next").to_owned();

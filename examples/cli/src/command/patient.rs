@@ -104,20 +104,24 @@ impl RecordArguments {
         record.deceased = self.deceased.map(Sensitive).or(record.deceased);
         let cpf = self.cpf.map(|value| ("cpf".to_owned(), value));
         let cns = self.cns.map(|value| ("cns".to_owned(), value));
-        for (system, value) in cpf.into_iter().chain(cns).chain(self.identifier) {
-            let identifier = Identifier::parse(&system, &value)?;
-            record
-                .identifiers
-                .retain(|other| other.system != identifier.system);
-            record.identifiers.push(identifier);
-        }
-        for (system, value) in self.contact {
-            record.contacts.retain(|other| other.system != system);
-            record.contacts.push(Contact {
+        let identifiers = cpf.into_iter().chain(cns).chain(self.identifier);
+        let identifiers: Vec<Identifier> = identifiers
+            .map(|(system, value)| Identifier::parse(&system, &value))
+            .collect::<Result<_, _>>()?;
+        // What is named takes the place of all of its system; a person may have two telephones.
+        record
+            .identifiers
+            .retain(|old| identifiers.iter().all(|new| new.system != old.system));
+        record.identifiers.extend(identifiers);
+        record
+            .contacts
+            .retain(|old| self.contact.iter().all(|(system, _)| *system != old.system));
+        record
+            .contacts
+            .extend(self.contact.into_iter().map(|(system, value)| Contact {
                 system,
                 value: Sensitive(value),
-            });
-        }
+            }));
         Ok(record)
     }
 }
