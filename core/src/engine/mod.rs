@@ -77,8 +77,8 @@ pub struct EngineOptions {
 }
 
 impl Engine {
-    /// Opens a store. What was in flight is pending again; documents whose first load killed the process are set
-    /// aside.
+    /// Opens a store. What was in flight is pending again; bytes from outside that
+    /// were being opened when the process died are not opened again.
     ///
     /// # Errors
     /// `store_locked`, `store_too_new`, `store_damaged`, `disk_full`.
@@ -88,7 +88,7 @@ impl Engine {
             .connection()
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(StoreError::from)?;
-        documents::quarantine_interrupted_loads(&transaction)?;
+        documents::note_interrupted_loads(&transaction)?;
         outbox::recall_in_flight(&transaction)?;
         let mut schedule: Schedule =
             meta::get(&transaction, "schedule")?.unwrap_or_else(|| Schedule::new(&now));

@@ -17,15 +17,22 @@ fn key_of(document: &SnapshotDocument) -> Result<DocumentKey> {
     }
 }
 
-/// Notes that a document from outside is about to be opened.
-pub fn announce(step: &mut Step<'_>, document: &SnapshotDocument) -> Result<()> {
-    let Ok(key) = key_of(document) else { return Ok(()) };
+/// Notes that a document from outside is about to be opened. Returns whether it may be: not for one that was set
+/// aside, nor where its bytes were being opened when the process died.
+pub fn announce(step: &mut Step<'_>, document: &SnapshotDocument) -> Result<bool> {
+    let Ok(key) = key_of(document) else {
+        return Ok(false);
+    };
     documents::ensure(step.transaction, &key, &document.stream.unit)?;
-    Ok(documents::set_health(
-        step.transaction,
-        &key.id(),
-        DocumentHealth::Loading,
-    )?)
+    let known = documents::get(step.transaction, &key.id())?.map(|row| row.health);
+    if matches!(
+        known,
+        Some(DocumentHealth::Quarantined | DocumentHealth::FromLogOnly)
+    ) {
+        return Ok(false);
+    }
+    documents::set_health(step.transaction, &key.id(), DocumentHealth::Loading)?;
+    Ok(true)
 }
 
 /// Takes a document in: through the gate, merged with what is here (unsent writes stay), its rows written.

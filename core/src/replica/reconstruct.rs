@@ -185,7 +185,7 @@ fn reproject(step: &mut Step<'_>, key: &DocumentKey, unit: crate::id::UnitId) ->
 pub fn reproject_everything(step: &mut Step<'_>) -> Result<u64> {
     let mut count = 0;
     for row in documents::list(step.transaction, None)? {
-        if row.health == documents::DocumentHealth::Whole {
+        if row.health != documents::DocumentHealth::Quarantined {
             reproject(step, &row.key, row.unit)?;
             count += 1;
         }

@@ -11,10 +11,12 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 pub enum DocumentHealth {
     /// It can.
     Whole,
-    /// It is being opened for the first time: found so at start, it killed the process and is quarantined.
+    /// Bytes from outside are being opened for it. Nothing of them is stored yet.
     Loading,
     /// Set aside; the rest works.
     Quarantined,
+    /// It can, from the log: bytes from outside that were being opened when the process died are not opened again.
+    FromLogOnly,
 }
 
 /// What is known of a document without opening it.
@@ -52,6 +54,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<DocumentRow> {
         health: match row.get(10)? {
             0 => DocumentHealth::Whole,
             1 => DocumentHealth::Loading,
+            3 => DocumentHealth::FromLogOnly,
             _ => DocumentHealth::Quarantined,
         },
     })
@@ -83,7 +86,7 @@ pub fn last_part(
 ) -> Result<Option<(u32, u64, u64)>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT part, entries, bytes FROM document
-         WHERE patient = ?1 AND kind = 'chapter' AND compartment = ?2 AND year = ?3 AND state < 2
+         WHERE patient = ?1 AND kind = 'chapter' AND compartment = ?2 AND year = ?3 AND state <> 2
          ORDER BY part DESC LIMIT 1",
     )?;
     let found = statement.query_row(params![patient, compartment.code(), year], |row| {
@@ -214,9 +217,10 @@ pub fn set_as_of(
     Ok(())
 }
 
-/// Documents that were being opened when the process died.
-pub fn quarantine_interrupted_loads(connection: &Connection) -> Result<usize, StoreError> {
-    Ok(connection.execute("UPDATE document SET state = 2 WHERE state = 1", [])?)
+/// Documents for which bytes from outside were being opened when the process died. Whether the bytes killed it or a
+/// battery, what is stored is as whole as before; what they would have brought comes with the log.
+pub fn note_interrupted_loads(connection: &Connection) -> Result<usize, StoreError> {
+    Ok(connection.execute("UPDATE document SET state = 3 WHERE state = 1", [])?)
 }
 
 /// How many documents are set aside.

@@ -204,3 +204,36 @@ fn c1_of_two_finals_that_say_the_same_a_new_device_shows_the_first_in_the_log() 
     world.converge();
     world.assert_same_rows();
 }
+
+#[test]
+fn d4_a_kill_in_the_middle_of_a_snapshot_costs_no_patient_and_stops_nothing() {
+    for steps in 0..8 {
+        let (mut world, patient) = a_full_patient(90 + steps);
+        let newcomer = world.add_device("north", "user-9", Role::Clinician);
+        world.devices[newcomer].crash_after = Some(steps);
+        let _ = world.try_run(
+            newcomer,
+            |client| async move { client.snapshot(vec![patient]).await },
+        );
+        world.devices[newcomer].crash_after = None;
+        world.devices[newcomer].reopen().expect("it opens");
+        world.converge();
+        // Asked for again: what killed it once is not opened a second time, and nothing is missing.
+        world
+            .run(
+                newcomer,
+                |client| async move { client.snapshot(vec![patient]).await },
+            )
+            .expect("a snapshot");
+        world.add(0, patient, 40, "depois");
+        world.converge();
+        world.add(newcomer, patient, 41, "do novo");
+        world.converge();
+        world.assert_same_rows();
+        assert_eq!(
+            world.status(newcomer).quarantined,
+            0,
+            "killed after {steps} steps"
+        );
+    }
+}

@@ -9,7 +9,7 @@ CREATE TABLE document (
   id BLOB PRIMARY KEY, kind TEXT NOT NULL, patient BLOB NOT NULL, compartment INTEGER NOT NULL, unit BLOB NOT NULL,
   year INTEGER NOT NULL, part INTEGER NOT NULL, entries INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0,
   chunks INTEGER NOT NULL DEFAULT 0, next_chunk INTEGER NOT NULL DEFAULT 0, as_of INTEGER NOT NULL DEFAULT 0,
-  state INTEGER NOT NULL DEFAULT 0 -- 0 whole, 1 loading for the first time, 2 quarantined
+  state INTEGER NOT NULL DEFAULT 0 -- 0 whole, 1 loading from outside, 2 quarantined, 3 from the log only
 ) WITHOUT ROWID;
 CREATE INDEX document_by_patient ON document (patient);
 CREATE TABLE chunk (
