@@ -92,10 +92,10 @@ pub(super) fn read(engine: &mut Engine, now: &Now) -> Status {
         .device
         .enrolment
         .as_ref()
-        .map_or(0, |enrolment| enrolment.scope.streams.len());
+        .map_or(Vec::new(), |enrolment| enrolment.scope.streams.clone());
     let connection = engine.store.connection();
     let cursors = cursors::list(connection).unwrap_or_default();
-    let caught_up = streams > 0 && cursors.len() >= streams && cursors.iter().all(|cursor| cursor.caught_up);
+    let caught_up = cursors::all_caught_up(connection, &streams).unwrap_or(false);
     let durable = !cursors.is_empty() && cursors.iter().all(|cursor| cursor.durable_seq >= cursor.seq);
     let last = engine.schedule.last_success_ms;
     Status {

@@ -84,7 +84,7 @@ pub(super) fn submit_as(step: &mut Step<'_>, new: NewWrite, first_key: Option<Fi
     let patient = new
         .patient
         .unwrap_or_else(|| PatientId::derive(&incarnation, n, recorded_at.utc_ms));
-    require_patient(step, &new.intent, &patient)?;
+    require_patient(step, &new.intent, &patient, &unit)?;
     let write = Write {
         n,
         user,
@@ -171,11 +171,19 @@ fn saved(write: &Write, incarnation: &Incarnation, row: &OutboxRow) -> Saved {
     }
 }
 
-fn require_patient(step: &Step<'_>, intent: &Intent, patient: &PatientId) -> Result<()> {
+fn require_patient(step: &Step<'_>, intent: &Intent, patient: &PatientId, unit: &UnitId) -> Result<()> {
     let unknown = |id: &PatientId| -> Result<bool> { Ok(!patients::exists(step.transaction, id)?) };
+    let elsewhere = |id: &PatientId| -> Result<bool> {
+        Ok(patients::get(step.transaction, id)?.is_some_and(|row| row.unit != *unit))
+    };
     match intent {
         Intent::Register { .. } | Intent::AddReference { .. } => Ok(()),
         Intent::Move { to, .. } if unknown(to)? => Err(SyncError::from(Code::UnknownPatient)),
+        // Both halves go to one stream: a copy would reach the wrong people.
+        Intent::Move { to, .. } if elsewhere(to)? => Err(SyncError::new(
+            Code::OutOfScope,
+            "the other patient is registered in another unit",
+        )),
         _ if unknown(patient)? => Err(SyncError::from(Code::UnknownPatient)),
         _ => Ok(()),
     }

@@ -62,6 +62,17 @@ pub fn put(connection: &Connection, cursor: &CursorRow) -> Result<(), StoreError
     Ok(())
 }
 
+/// Whether the streams were read to the end the server had at the last contact. Of none, and of one that was never
+/// asked for, not.
+pub fn all_caught_up(connection: &Connection, streams: &[Stream]) -> Result<bool, StoreError> {
+    for stream in streams {
+        if !get(connection, stream)?.caught_up {
+            return Ok(false);
+        }
+    }
+    Ok(!streams.is_empty())
+}
+
 /// Every cursor.
 pub fn list(connection: &Connection) -> Result<Vec<CursorRow>, StoreError> {
     let mut statement =

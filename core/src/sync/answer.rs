@@ -300,7 +300,13 @@ pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<S
             cursors::put(step.transaction, &row)?;
         }
     }
-    Ok(SliceResult::Done { more })
+    // The answer may have widened the scope: what is new in it is still to be read.
+    let asked = &pending.asked.cursors;
+    let mut in_scope = step.device.enrolled()?.scope.streams.iter();
+    let unasked = in_scope.any(|stream| asked.iter().all(|cursor| cursor.stream != *stream));
+    Ok(SliceResult::Done {
+        more: more || unasked,
+    })
 }
 
 impl PendingAnswer {

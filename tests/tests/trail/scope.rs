@@ -1,7 +1,9 @@
 //! S1, S3: what is not in scope never reaches a device, and no label of a write is believed.
 
+use vereda_core::client::SyncEnd;
 use vereda_core::document::{LoadedDocument, operations};
-use vereda_core::engine::HttpRequest;
+use vereda_core::engine::{Completeness, HttpRequest};
+use vereda_core::error::Code;
 use vereda_core::id::{Incarnation, PatientId, UnitId, UserId};
 use vereda_core::protocol::{
     ChangeReference, Cursor, Encoding, EnrolAnswer, Frozen, Outcome, PATH_SNAPSHOT, PATH_SYNC, PushItem,
@@ -401,4 +403,53 @@ fn who_works_in_two_units_writes_each_patient_in_its_own() {
         );
     }
     assert_eq!(world.rows(device).patients.len(), 2);
+}
+
+#[test]
+fn whoever_joins_a_unit_is_not_told_that_all_is_here_before_it_is() {
+    let mut world = three_units(77);
+    let patient = world.patient(3, "Kleber Reis");
+    world.add(3, patient, 1, "no anexo");
+    world.converge();
+    let mut entropy = SeededEntropy::new(78);
+    world
+        .administration()
+        .put_user(
+            &mut entropy,
+            Some("north"),
+            "user-0",
+            Role::Clinician,
+            &["unit-north", "unit-annex"],
+        )
+        .expect("a user");
+    assert_eq!(world.sync(0), SyncEnd::Done);
+    assert_eq!(world.status(0).completeness, Completeness::Complete);
+    assert_eq!(world.texts(0, patient), ["no anexo"]);
+}
+
+#[test]
+fn o6_a_move_to_a_patient_of_another_unit_is_refused_before_it_is_saved() {
+    let mut world = three_units(79);
+    let here = world.patient(0, "Karina Reis");
+    let there = world.patient(3, "Kleber Reis");
+    let entry = world.add(0, here, 1, "no prontuário errado");
+    world.converge();
+    let mut entropy = SeededEntropy::new(80);
+    world
+        .administration()
+        .put_user(
+            &mut entropy,
+            Some("north"),
+            "user-0",
+            Role::Clinician,
+            &["unit-north", "unit-annex"],
+        )
+        .expect("a user");
+    world.converge();
+    let moved = world.run(0, |client| async move {
+        client.timeline().move_to(entry, there, "troca".into()).await
+    });
+    assert_eq!(moved.expect_err("refused").code, Code::OutOfScope);
+    world.converge();
+    assert_eq!(world.texts(0, here), ["no prontuário errado"]);
 }
