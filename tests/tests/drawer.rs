@@ -473,3 +473,28 @@ fn o1_a_write_refused_twice_leaves_nothing_in_the_drawer_once_it_is_accepted() {
     assert_eq!(world.drawer(0), []);
     assert_eq!(world.sync(0), SyncEnd::Done);
 }
+
+#[test]
+fn s6_a_revoked_device_enrols_again_with_a_new_code_and_sends_what_it_kept() {
+    let mut world = World::new(790, 1);
+    let patient = world.patient(0, "Ana Souza");
+    world.converge();
+    let enrol = |code: String| {
+        move |client: vereda_core::client::Client| async move {
+            client.enrol("http://localhost", &code, "a tablet").await
+        }
+    };
+    let early = world.code("north", "user-0", Role::Clinician);
+    let twice = world.run(0, enrol(early)).expect_err("it is enrolled");
+    assert_eq!(twice.code, Code::AlreadyEnrolled);
+    let short = world.administration().devices().expect("devices")[0].0.short;
+    let now_ms = world.server_clock_ms();
+    world.administration().revoke(short, now_ms).expect("revoked");
+    world.add(0, patient, 1, "unsent");
+    let code = "device_revoked".to_owned();
+    assert_eq!(world.sync(0), SyncEnd::NeedsPerson { code });
+    let code = world.code("north", "user-0", Role::Clinician);
+    world.run(0, enrol(code)).expect("enrolled again");
+    world.converge();
+    assert_eq!(world.texts_at_server(patient), ["unsent"]);
+}

@@ -13,7 +13,8 @@ use crate::protocol::{
 use crate::redact::Sensitive;
 use crate::replica;
 use crate::step::Step;
-use crate::sync::{Reply, TransportError, Verdict, classify};
+use crate::store::meta;
+use crate::sync::{Reply, Schedule, TransportError, Verdict, classify};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
@@ -48,7 +49,7 @@ impl Client {
     ///
     /// # Errors
     /// `enrolment_code_invalid`, `address_refused`, `no_contact`, `not_our_server`, `already_enrolled`. A device that
-    /// signed out enrols again as the same user and keeps what it had not sent.
+    /// signed out, or whose credential the server no longer takes, enrols again as the same user and keeps what it had not sent.
     pub async fn enrol(&self, server: &str, code: &str, label: &str) -> Result<()> {
         let server = server.trim_end_matches('/').to_owned();
         require_safe_address(&server)?;
@@ -59,7 +60,9 @@ impl Client {
             .ok_or(SyncError::from(Code::EnrolmentCodeInvalid))?;
         let incarnation = self
             .call(|step| match &step.device.enrolment {
-                Some(enrolment) if enrolment.tokens.is_some() => Err(SyncError::from(Code::AlreadyEnrolled)),
+                Some(enrolment) if enrolment.tokens.is_some() && !is_locked_out(step)? => {
+                    Err(SyncError::from(Code::AlreadyEnrolled))
+                }
                 _ => Ok(step.device.incarnation),
             })
             .await?;
@@ -196,6 +199,17 @@ impl Client {
         };
         Err(SyncError::from(Code::parse(code).unwrap_or(Code::ServerFailed)))
     }
+}
+
+/// Whether the server refused this device's credential when it was last asked.
+fn is_locked_out(step: &Step<'_>) -> Result<bool> {
+    let schedule: Option<Schedule> = meta::get(step.transaction, "schedule")?;
+    let failure = schedule.and_then(|schedule| schedule.failure);
+    Ok(failure.is_some_and(|failure| {
+        [Code::Unauthenticated, Code::DeviceRevoked]
+            .iter()
+            .any(|code| code.as_str() == failure.code)
+    }))
 }
 
 fn take_enrolment(

@@ -356,3 +356,16 @@ fn a_key_file_that_others_may_read_or_that_is_cut_is_refused() {
     );
     document(&ana.run(&["status"]));
 }
+
+#[test]
+fn that_a_device_was_revoked_the_next_program_tells_too() {
+    let clinic = Clinic::new();
+    let server = clinic.serve();
+    let ana = clinic.enrolled(&server, "ana", "Ana");
+    clinic.admin(&["revoke", "1"]);
+    assert_eq!(ana.run(&["sync"]).status.code(), Some(1));
+    let diagnosis = ana.run(&["doctor"]);
+    assert_eq!(diagnosis.status.code(), Some(1));
+    let told: Value = serde_json::from_slice(&diagnosis.stdout).expect("a document");
+    assert_eq!(fits("doctor", told)["needs_person"], true);
+}

@@ -7,6 +7,7 @@ use serde::Serialize;
 use vereda_core::audit::AuditVerification;
 use vereda_core::client::Client;
 use vereda_core::engine::{Completeness, Status};
+use vereda_core::error::Code;
 use vereda_core::limits::CLOCK_OFFSET_SHOWN_MS;
 
 /// Something found, and whether a person must act.
@@ -61,7 +62,16 @@ fn findings(words: Words, status: &Status, audit: &AuditVerification) -> Vec<Fin
             words.of(Message::DoctorNotEnrolled).to_owned(),
         );
     }
-    if status.halted {
+    // A process that was just started has not asked yet: what the last one was told still holds.
+    let refused = status.failure.as_ref().is_some_and(|failure| {
+        let codes = [
+            Code::Unauthenticated,
+            Code::DeviceRevoked,
+            Code::ProtocolUnsupported,
+        ];
+        codes.iter().any(|code| code.as_str() == failure.code)
+    });
+    if status.halted || refused {
         found("halted", true, words.of(Message::DoctorHalted).to_owned());
     }
     for (code, message, count) in [
