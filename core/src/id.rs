@@ -139,10 +139,10 @@ impl DocumentId {
 
 impl ConflictId {
     /// Everybody who sees a conflict gives it the same id (UUIDv5 of what and where).
-    pub fn derive(subject: &Uuid, field: &str) -> Self {
+    pub fn derive(patient: PatientId, compartment: &str, subject: &Uuid, field: &str) -> Self {
         Self(Uuid::new_v5(
             &NAMESPACE,
-            format!("conflict/{subject}/{field}").as_bytes(),
+            format!("conflict/{}/{compartment}/{subject}/{field}", patient.0).as_bytes(),
         ))
     }
 }

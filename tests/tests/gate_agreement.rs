@@ -118,19 +118,17 @@ fn write(world: &mut World, random: &mut ChaCha8Rng, patients: &[PatientId], kno
         }
         4 | 5 => match pick(&known.drafts, random) {
             Some(draft) => world
-                .run(
-                    0,
-                    |client| async move { client.drafts().write(draft, words).await },
-                )
+                .run(0, |client| async move {
+                    client.drafts().write(draft, None, words).await
+                })
                 .is_ok(),
             None => false,
         },
         6 => match pick(&known.drafts, random) {
             Some(draft) => {
-                let saved = world.run(
-                    0,
-                    |client| async move { client.drafts().finalize(draft, true).await },
-                );
+                let saved = world.run(0, |client| async move {
+                    client.drafts().finalize(draft, None, true).await
+                });
                 if saved.is_ok() {
                     known.drafts.retain(|known| *known != draft);
                     known.entries.push(draft);

@@ -28,8 +28,8 @@ fn what_to_do(code: Code) -> Option<&'static str> {
         "view_closed" => "Open the patient again, which is audited.",
         "text_empty" | "text_too_long" | "body_too_large" | "body_invalid" | "json_malformed"
         | "kind_unknown" | "not_a_date" | "cpf_invalid" | "cns_invalid" | "identifier_invalid"
-        | "birth_date_invalid" | "name_empty" | "not_a_draft" | "already_retracted" | "reason_required"
-        | "field_invalid" | "purpose_required" => {
+        | "birth_date_invalid" | "name_empty" | "not_a_draft" | "already_retracted" | "content_changed"
+        | "reason_required" | "field_invalid" | "purpose_required" => {
             "Keep what was typed on the screen and show the message beside the field; nothing was saved."
         }
         "store_locked" | "key_file_unusable" => {

@@ -58,7 +58,7 @@ impl<F: FnMut(&Progress) + Send> ImportTarget for ClientTarget<'_, F> {
     }
 
     async fn edit(&mut self, patient: PatientId, record: PatientRecord) -> Result<()> {
-        self.client.patients().edit(patient, record).await.map(drop)
+        self.client.imports().edit(patient, record).await.map(drop)
     }
 
     async fn add(&mut self, patient: PatientId, entries: Vec<NewEntry>) -> Result<()> {

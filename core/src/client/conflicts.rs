@@ -11,6 +11,7 @@ use crate::step::Step;
 use crate::store::chart;
 use crate::store::conflicts::{self, ConflictRow, ConflictSubject};
 use crate::store::entries::{self, EntryRow};
+use std::collections::BTreeSet;
 
 /// Conflicts: list, resolve.
 #[derive(Debug)]
@@ -61,15 +62,37 @@ impl Conflicts<'_> {
             .await
     }
 
-    /// Decides a conflict.
+    /// An open conflict.
     ///
     /// # Errors
-    /// `unknown_conflict`; `field_invalid` for a choice that is none of it.
-    pub async fn resolve(&self, id: ConflictId, resolution: Resolution) -> Result<Saved> {
+    /// `unknown_conflict`.
+    pub async fn get(&self, id: ConflictId) -> Result<ConflictRow> {
+        self.0
+            .call(move |step| {
+                let conflict = conflicts::get(step.transaction, &id)?;
+                let conflict = conflict.ok_or(SyncError::from(Code::UnknownConflict))?;
+                audit_list(step, "conflicts", 1, "")?;
+                Ok(conflict)
+            })
+            .await
+    }
+
+    /// Decides a conflict between the values that were `shown`.
+    ///
+    /// # Errors
+    /// `unknown_conflict`; `content_changed` when another value came since then; `field_invalid` for a choice that is
+    /// none of it.
+    pub async fn resolve(&self, shown: ConflictRow, resolution: Resolution) -> Result<Saved> {
         let conflict = self
             .0
             .call(move |step| {
-                conflicts::get(step.transaction, &id)?.ok_or(SyncError::from(Code::UnknownConflict))
+                let conflict = conflicts::get(step.transaction, &shown.id)?;
+                let conflict = conflict.ok_or(SyncError::from(Code::UnknownConflict))?;
+                if writes(&conflict) == writes(&shown) {
+                    Ok(conflict)
+                } else {
+                    Err(SyncError::from(Code::ContentChanged))
+                }
             })
             .await?;
         let value = match &resolution {
@@ -100,9 +123,13 @@ impl Conflicts<'_> {
     }
 }
 
+fn writes(conflict: &ConflictRow) -> BTreeSet<WriteId> {
+    conflict.choices.iter().map(|choice| choice.write).collect()
+}
+
 fn set_field(step: &mut Step<'_>, conflict: &ConflictRow, value: Sensitive<String>) -> Result<Saved> {
     let item = ChartItemId(conflict.subject);
-    let row = chart::get(step.transaction, &conflict.patient, &item)?
+    let row = chart::get(step.transaction, &conflict.patient, conflict.compartment, &item)?
         .ok_or(SyncError::from(Code::UnknownConflict))?;
     let kind = if conflict.field == "kind" {
         value.0.clone()

@@ -1,13 +1,14 @@
 //! Drafts: two colleagues may write one note. Finalizing fixes what its author saw.
 
 use super::Client;
+use super::splice::Splice;
 use super::timeline::{check_time, entry, now};
 use crate::bytes::ByteArray;
 use crate::document::draft_digest;
 use crate::error::{Code, Result, SyncError};
 use crate::id::{EntryId, PatientId};
 use crate::outbox::{NewWrite, Saved, submit};
-use crate::record::{Compartment, DraftEdit, Intent, Kind, NewEntry, TextEdit};
+use crate::record::{Compartment, DraftEdit, Intent, Kind, NewEntry};
 use crate::redact::Sensitive;
 use crate::step::Step;
 use crate::store::entries::{EntryRow, EntryStatus};
@@ -78,14 +79,17 @@ impl Drafts<'_> {
             .await
     }
 
-    /// Changes a draft's text to `text`, as the smallest splice: what others write elsewhere in it stays.
-    pub async fn write(&self, id: EntryId, text: String) -> Result<Saved> {
+    /// Changes a draft's text from what was `shown` to `text`, as the smallest splices: what others wrote since then,
+    /// and write meanwhile, stays. Without `shown` it is changed from what is here now: where no person read it.
+    pub async fn write(&self, id: EntryId, shown: Option<String>, text: String) -> Result<Saved> {
         self.0
             .call(move |step| {
                 let row = draft(step, &id)?;
-                let edit = splice(&row.text, &text);
+                let shown = shown.unwrap_or_else(|| row.text.0.clone());
                 let edit = DraftEdit {
-                    text: edit.into_iter().collect(),
+                    text: Splice::between(&shown, &text)
+                        .map(|ours| ours.after(Splice::between(&shown, &row.text)))
+                        .unwrap_or_default(),
                     ..Default::default()
                 };
                 save(
@@ -122,14 +126,18 @@ impl Drafts<'_> {
             .await
     }
 
-    /// Makes a draft final with the content it has here now.
+    /// Makes a draft final as it was `shown` ([`EntryRow::draft_digest`]): nobody signs words that came while they
+    /// read. Without `shown` it becomes final as it is here now.
     ///
     /// # Errors
-    /// `not_a_draft`, `text_empty`, `body_invalid`, `occurred_in_future`.
-    pub async fn finalize(&self, id: EntryId, confirm_time: bool) -> Result<Saved> {
+    /// `content_changed`, `not_a_draft`, `text_empty`, `body_invalid`, `occurred_in_future`; nothing is saved.
+    pub async fn finalize(&self, id: EntryId, shown: Option<[u8; 32]>, confirm_time: bool) -> Result<Saved> {
         self.0
             .call(move |step| {
                 let row = draft(step, &id)?;
+                if shown.is_some() && row.draft_digest != shown {
+                    return Err(SyncError::from(Code::ContentChanged));
+                }
                 let seen = draft_digest(
                     &row.text,
                     row.body.as_ref().map(|body| body.0.as_str()),
@@ -172,36 +180,5 @@ impl Drafts<'_> {
                 )
             })
             .await
-    }
-}
-
-/// The one splice that turns `old` into `new`: what is equal at both ends stays.
-fn splice(old: &str, new: &str) -> Option<TextEdit> {
-    let (old, new): (Vec<char>, Vec<char>) = (old.chars().collect(), new.chars().collect());
-    let head = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
-    let tail = old[head..]
-        .iter()
-        .rev()
-        .zip(new[head..].iter().rev())
-        .take_while(|(a, b)| a == b)
-        .count();
-    let insert: String = new[head..new.len() - tail].iter().collect();
-    let delete = (old.len() - tail - head) as u32;
-    (delete > 0 || !insert.is_empty()).then_some(TextEdit {
-        at: head as u32,
-        delete,
-        insert: Sensitive(insert),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_splice_keeps_what_is_equal_at_both_ends() {
-        let edit = splice("dor de cabeça", "dor forte de cabeça").expect("they differ");
-        assert_eq!((edit.at, edit.delete, edit.insert.0.as_str()), (4, 0, "forte "));
-        assert_eq!(splice("a", "a"), None);
     }
 }

@@ -1,7 +1,7 @@
 //! Imports: many entries of one patient in one write, and what an importer must know of what is already here.
 
 use super::Client;
-use crate::error::Result;
+use crate::error::{Code, Result, SyncError};
 use crate::id::{EntryId, PatientId};
 use crate::limits::WRITE_ENTRIES_MAX;
 use crate::outbox::{NewWrite, Saved, submit};
@@ -76,6 +76,20 @@ impl Imports<'_> {
                     let digest = row.record.origin.as_ref().map(|origin| origin.digest.clone());
                     (row.record, digest)
                 }))
+            })
+            .await
+    }
+
+    /// Changes the record of a patient that was imported before to what its source says now.
+    ///
+    /// # Errors
+    /// `unknown_patient`; what [`super::Patients::edit`] refuses.
+    pub async fn edit(&self, patient: PatientId, record: PatientRecord) -> Result<Option<Saved>> {
+        self.0
+            .call(move |step| {
+                let held = patients::get(step.transaction, &patient)?;
+                let held = held.ok_or(SyncError::from(Code::UnknownPatient))?;
+                super::patients::edit(step, &held, record)
             })
             .await
     }

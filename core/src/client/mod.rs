@@ -10,6 +10,7 @@ mod mailbox;
 mod page;
 mod patients;
 mod queue;
+mod splice;
 mod timeline;
 mod transport;
 mod view;

@@ -135,23 +135,15 @@ impl Patients<'_> {
             .await
     }
 
-    /// Changes a record from what is shown here to `edited`. Where somebody else changed the same field meanwhile,
-    /// both values are kept and a person decides. `None` when nothing differs.
-    pub async fn edit(&self, patient: PatientId, edited: PatientRecord) -> Result<Option<Saved>> {
+    /// Changes a record from what was `shown` to `edited`. What a colleague changed since then stays; where it is
+    /// the same field both values are kept and a person decides. `None` when nothing differs.
+    pub async fn edit(&self, shown: PatientRow, edited: PatientRecord) -> Result<Option<Saved>> {
         self.0
             .call(move |step| {
-                let row = patients::get(step.transaction, &patient)?
-                    .ok_or(SyncError::from(Code::UnknownPatient))?;
-                let changes = row.record.diff(&edited.validated()?);
-                if changes.is_empty() {
-                    return Ok(None);
+                if !patients::exists(step.transaction, &shown.id)? {
+                    return Err(SyncError::from(Code::UnknownPatient));
                 }
-                let intent = Intent::EditRecord {
-                    base_version: row.version,
-                    changes,
-                    resolves: Vec::new(),
-                };
-                submit_edit(step, &row, intent).map(Some)
+                edit(step, &shown, edited)
             })
             .await
     }
@@ -230,6 +222,20 @@ impl Patients<'_> {
             })
             .await
     }
+}
+
+/// Changes a record from a row of it.
+pub(super) fn edit(step: &mut Step<'_>, shown: &PatientRow, edited: PatientRecord) -> Result<Option<Saved>> {
+    let changes = shown.record.diff(&edited.validated()?);
+    if changes.is_empty() {
+        return Ok(None);
+    }
+    let intent = Intent::EditRecord {
+        base_version: shown.version,
+        changes,
+        resolves: Vec::new(),
+    };
+    submit_edit(step, shown, intent).map(Some)
 }
 
 fn submit_edit(step: &mut Step<'_>, row: &PatientRow, intent: Intent) -> Result<Saved> {

@@ -218,7 +218,8 @@ impl Charts<'_> {
 
 /// An item that is named is on this patient's chart, or derives from a source (UUIDv5, imports).
 fn require_item(step: &Step<'_>, patient: &PatientId, item: &ChartItemId) -> Result<()> {
-    let known = item.0.get_version_num() == 5 || chart::get(step.transaction, patient, item)?.is_some();
+    let known = item.0.get_version_num() == 5
+        || chart::get(step.transaction, patient, Compartment::Clinical, item)?.is_some();
     if known {
         Ok(())
     } else {

@@ -62,6 +62,7 @@ codes! {
     NameEmpty = "name_empty", "The name is empty.", "O nome está vazio.";
     NotADraft = "not_a_draft", "This entry is not a draft.", "Este registro não é um rascunho.";
     AlreadyRetracted = "already_retracted", "This entry was already marked as entered in error.", "Este registro já foi marcado como lançado por engano.";
+    ContentChanged = "content_changed", "What was shown has changed meanwhile. Look again; nothing was saved.", "O que foi mostrado mudou nesse meio-tempo. Veja de novo; nada foi salvo.";
     ReasonRequired = "reason_required", "A reason is needed.", "É preciso informar o motivo.";
     FieldInvalid = "field_invalid", "A field is not valid; nothing was saved.", "Um campo não é válido; nada foi salvo.";
     CursorInvalid = "cursor_invalid", "The page's cursor is not valid.", "O cursor da página não é válido.";

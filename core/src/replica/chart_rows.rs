@@ -2,11 +2,11 @@
 
 use crate::document::{ChartState, ChartValue, DocumentKey};
 use crate::error::Result;
-use crate::id::{ChartItemId, ConflictId, UnitId};
+use crate::id::{ChartItemId, UnitId};
 use crate::record::ChartKind;
 use crate::step::Step;
 use crate::store::chart::{self, ChartRow};
-use crate::store::conflicts::{self, Choice, ConflictRow, ConflictSubject};
+use crate::store::conflicts::{self, Choice, ConflictRow, ConflictSubject, Subject};
 
 /// Writes an item as its document has it, or takes it away when the document no longer has it.
 pub(super) fn write(
@@ -16,14 +16,19 @@ pub(super) fn write(
     id: &ChartItemId,
     state: &ChartState,
 ) -> Result<()> {
+    let subject = Subject {
+        patient: key.patient,
+        compartment: key.compartment,
+        id: id.0,
+    };
     let latest = state
         .fields
         .values()
         .flatten()
         .max_by_key(|value| (value.recorded_at, value.write));
     let Some(latest) = latest else {
-        chart::remove(step.transaction, &key.patient, id)?;
-        conflicts::keep_only(step.transaction, &id.0, &[])?;
+        chart::remove(step.transaction, &key.patient, key.compartment, id)?;
+        conflicts::keep_only(step.transaction, &subject, &[])?;
         return Ok(());
     };
     let winners = state
@@ -53,8 +58,9 @@ pub(super) fn write(
     for (field, values) in state.fields.iter().filter(|(_, values)| values.len() > 1) {
         open.push(field.as_str());
         let conflict = ConflictRow {
-            id: ConflictId::derive(&id.0, field),
+            id: subject.conflict_id(field),
             patient: key.patient,
+            compartment: key.compartment,
             subject: id.0,
             subject_kind: ConflictSubject::ChartItem,
             field: field.clone(),
@@ -67,7 +73,7 @@ pub(super) fn write(
         };
         conflicts::put(step.transaction, &conflict)?;
     }
-    conflicts::keep_only(step.transaction, &id.0, &open)?;
+    conflicts::keep_only(step.transaction, &subject, &open)?;
     Ok(())
 }
 

@@ -2,10 +2,10 @@
 
 use crate::document::{DocumentKey, DraftState, EntryState};
 use crate::error::Result;
-use crate::id::{ConflictId, EntryId, UnitId, WriteId};
+use crate::id::{EntryId, UnitId, WriteId};
 use crate::record::{EntryHeader, Relation};
 use crate::step::Step;
-use crate::store::conflicts::{self, Choice, ConflictRow, ConflictSubject};
+use crate::store::conflicts::{self, Choice, ConflictRow, ConflictSubject, Subject};
 use crate::store::entries::{self, EntryRow, EntryStatus, RelationRow};
 use crate::store::receipts;
 
@@ -175,10 +175,15 @@ fn write_conflict(
     state: &EntryState,
     shown: Option<WriteId>,
 ) -> Result<()> {
+    let subject = Subject {
+        patient: key.patient,
+        compartment: key.compartment,
+        id: id.0,
+    };
     let headers = distinct(state);
     if headers.len() < 2 || !state.chosen.is_empty() {
         if state.headers.len() > 1 || state.draft.is_some() {
-            conflicts::keep_only(step.transaction, &id.0, &[])?;
+            conflicts::keep_only(step.transaction, &subject, &[])?;
         }
         return Ok(());
     }
@@ -196,8 +201,9 @@ fn write_conflict(
     conflicts::put(
         step.transaction,
         &ConflictRow {
-            id: ConflictId::derive(&id.0, "header"),
+            id: subject.conflict_id("header"),
             patient: key.patient,
+            compartment: key.compartment,
             subject: id.0,
             subject_kind: ConflictSubject::Entry,
             field: "header".into(),

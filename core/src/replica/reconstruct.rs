@@ -8,7 +8,7 @@ use crate::id::{DocumentId, Incarnation};
 use crate::record::{Intent, Relation, Write};
 use crate::step::Step;
 use crate::store::outbox::{self, EncodingRow, OutboxRow};
-use crate::store::{chart, documents, entries};
+use crate::store::{chart, conflicts, documents, entries};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -162,17 +162,22 @@ fn encode_again(
 /// Writes all rows of a document again, and takes away those that are no longer in it.
 fn reproject(step: &mut Step<'_>, key: &DocumentKey, unit: crate::id::UnitId) -> Result<()> {
     let everything = with_document(step, key, |document| Ok(document.everything()))?;
+    let subject = |id| conflicts::Subject {
+        patient: key.patient,
+        compartment: key.compartment,
+        id,
+    };
     for entry in entries::ids_in_chapter(step.transaction, key)? {
         if !everything.entries.contains(&entry) {
             entries::remove(step.transaction, &entry)?;
-            crate::store::conflicts::keep_only(step.transaction, &entry.0, &[])?;
+            conflicts::keep_only(step.transaction, &subject(entry.0), &[])?;
         }
     }
     if matches!(key.kind, crate::document::DocumentKind::Chart) {
         for item in chart::list(step.transaction, &key.patient)? {
             if item.compartment == key.compartment && !everything.chart_items.contains(&item.id) {
-                chart::remove(step.transaction, &key.patient, &item.id)?;
-                crate::store::conflicts::keep_only(step.transaction, &item.id.0, &[])?;
+                chart::remove(step.transaction, &key.patient, key.compartment, &item.id)?;
+                conflicts::keep_only(step.transaction, &subject(item.id.0), &[])?;
             }
         }
     }

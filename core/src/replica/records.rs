@@ -3,13 +3,13 @@
 //! the same. Writes that wait here are laid on top, for the screen only.
 
 use crate::error::Result;
-use crate::id::{ConflictId, Incarnation, PatientId};
+use crate::id::{Incarnation, PatientId};
 use crate::protocol::SnapshotRecord;
 use crate::record::{
-    FieldChange, Intent, PatientField, PatientRecord, PatientValue, Write, duplicate_keys, fold,
+    Compartment, FieldChange, Intent, PatientField, PatientRecord, PatientValue, Write, duplicate_keys, fold,
 };
 use crate::step::Step;
-use crate::store::conflicts::{self, Choice, ConflictRow, ConflictSubject};
+use crate::store::conflicts::{self, Choice, ConflictRow, ConflictSubject, Subject};
 use crate::store::outbox;
 use crate::store::patients::{self, PatientRow};
 use crate::store::receipts;
@@ -280,6 +280,11 @@ fn store(step: &mut Step<'_>, mut row: PatientRow) -> Result<()> {
 fn write_conflicts(step: &mut Step<'_>, row: &PatientRow, decided: &[PatientField]) -> Result<()> {
     let refused: Refused = serde_json::from_str(&row.refused).unwrap_or_default();
     let writers: Writers = serde_json::from_str(&row.field_writers).unwrap_or_default();
+    let subject = Subject {
+        patient: row.id,
+        compartment: Compartment::Identity,
+        id: row.id.0,
+    };
     let mut open = Vec::new();
     for (name, values) in &refused {
         let Some(field) = PatientField::parse(name).filter(|field| !decided.contains(field)) else {
@@ -304,8 +309,9 @@ fn write_conflicts(step: &mut Step<'_>, row: &PatientRow, decided: &[PatientFiel
         conflicts::put(
             step.transaction,
             &ConflictRow {
-                id: ConflictId::derive(&row.id.0, name),
+                id: subject.conflict_id(name),
                 patient: row.id,
+                compartment: Compartment::Identity,
                 subject: row.id.0,
                 subject_kind: ConflictSubject::Patient,
                 field: name.clone(),
@@ -314,7 +320,7 @@ fn write_conflicts(step: &mut Step<'_>, row: &PatientRow, decided: &[PatientFiel
             },
         )?;
     }
-    conflicts::keep_only(step.transaction, &row.id.0, &open)?;
+    conflicts::keep_only(step.transaction, &subject, &open)?;
     Ok(())
 }
 

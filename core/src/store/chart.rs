@@ -72,29 +72,35 @@ pub fn put(connection: &Connection, item: &ChartRow) -> Result<(), StoreError> {
 }
 
 /// Takes an item away.
-pub fn remove(connection: &Connection, patient: &PatientId, item: &ChartItemId) -> Result<(), StoreError> {
+pub fn remove(
+    connection: &Connection,
+    patient: &PatientId,
+    compartment: Compartment,
+    item: &ChartItemId,
+) -> Result<(), StoreError> {
     connection
-        .prepare_cached("DELETE FROM chart_item WHERE patient = ?1 AND id = ?2")?
-        .execute(params![patient, item])?;
+        .prepare_cached("DELETE FROM chart_item WHERE patient = ?1 AND compartment = ?2 AND id = ?3")?
+        .execute(params![patient, compartment.code(), item])?;
     Ok(())
 }
 
-/// An item.
+/// An item. Another compartment's chart may have one of the same id: it is another item.
 pub fn get(
     connection: &Connection,
     patient: &PatientId,
+    compartment: Compartment,
     item: &ChartItemId,
 ) -> Result<Option<ChartRow>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM chart_item WHERE patient = ?1 AND id = ?2");
+    let sql = format!("SELECT {COLUMNS} FROM chart_item WHERE patient = ?1 AND compartment = ?2 AND id = ?3");
     Ok(connection
         .prepare_cached(&sql)?
-        .query_row(params![patient, item], read)
+        .query_row(params![patient, compartment.code(), item], read)
         .optional()?)
 }
 
 /// A patient's chart.
 pub fn list(connection: &Connection, patient: &PatientId) -> Result<Vec<ChartRow>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM chart_item WHERE patient = ?1 ORDER BY kind, id");
+    let sql = format!("SELECT {COLUMNS} FROM chart_item WHERE patient = ?1 ORDER BY kind, id, compartment");
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map([patient], read)?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -102,7 +108,7 @@ pub fn list(connection: &Connection, patient: &PatientId) -> Result<Vec<ChartRow
 
 /// Every item, in order.
 pub fn dump(connection: &Connection) -> Result<Vec<ChartRow>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM chart_item ORDER BY patient, id");
+    let sql = format!("SELECT {COLUMNS} FROM chart_item ORDER BY patient, id, compartment");
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map([], read)?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -2,6 +2,7 @@
 
 use super::{StoreError, id_column};
 use crate::id::{ConflictId, PatientId, UserId, WriteId};
+use crate::record::Compartment;
 use crate::redact::Sensitive;
 use crate::time::Zoned;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -45,6 +46,24 @@ impl ConflictSubject {
     }
 }
 
+/// Where it lies. An id alone may stand in another patient's documents as well.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Subject {
+    /// Whose.
+    pub patient: PatientId,
+    /// Who may read it.
+    pub compartment: Compartment,
+    /// The item, patient or entry.
+    pub id: Uuid,
+}
+
+impl Subject {
+    /// The id everybody who sees it gives the conflict about a field.
+    pub fn conflict_id(&self, field: &str) -> ConflictId {
+        ConflictId::derive(self.patient, self.compartment.name(), &self.id, field)
+    }
+}
+
 /// An open conflict.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct ConflictRow {
@@ -52,6 +71,8 @@ pub struct ConflictRow {
     pub id: ConflictId,
     /// Whose.
     pub patient: PatientId,
+    /// Who may read it.
+    pub compartment: Compartment,
     /// The item, patient or entry.
     pub subject: Uuid,
     /// What the subject is.
@@ -64,7 +85,7 @@ pub struct ConflictRow {
     pub choices: Vec<Choice>,
 }
 
-const COLUMNS: &str = "id, patient, subject, subject_kind, field, needs_person, choices";
+const COLUMNS: &str = "id, patient, subject, subject_kind, field, needs_person, choices, compartment";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<ConflictRow> {
     let kind: String = row.get(3)?;
@@ -72,6 +93,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ConflictRow> {
     Ok(ConflictRow {
         id: id_column(row, 0)?,
         patient: id_column(row, 1)?,
+        compartment: Compartment::from_code(row.get(7)?).unwrap_or(Compartment::Clinical),
         subject: Uuid::from_bytes(super::blob16(row, 2)?),
         subject_kind: match kind.as_str() {
             "patient" => ConflictSubject::Patient,
@@ -89,8 +111,8 @@ pub fn put(connection: &Connection, conflict: &ConflictRow) -> Result<(), StoreE
     let choices = serde_json::to_string(&conflict.choices).map_err(|_| StoreError::Row("conflict"))?;
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO conflict (id, patient, subject, subject_kind, field, needs_person, choices)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT OR REPLACE INTO conflict (id, patient, subject, subject_kind, field, needs_person, choices,
+             compartment) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute(params![
             conflict.id,
@@ -100,17 +122,23 @@ pub fn put(connection: &Connection, conflict: &ConflictRow) -> Result<(), StoreE
             conflict.field,
             conflict.needs_person,
             choices,
+            conflict.compartment.code(),
         ])?;
     Ok(())
 }
 
 /// Closes the conflicts about a subject, except those on the fields named.
-pub fn keep_only(connection: &Connection, subject: &Uuid, fields: &[&str]) -> Result<(), StoreError> {
-    let mut statement = connection.prepare_cached("SELECT id, field FROM conflict WHERE subject = ?1")?;
+pub fn keep_only(connection: &Connection, subject: &Subject, fields: &[&str]) -> Result<(), StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, field FROM conflict WHERE patient = ?1 AND compartment = ?2 AND subject = ?3",
+    )?;
+    let place = params![
+        subject.patient,
+        subject.compartment.code(),
+        subject.id.as_bytes().as_slice()
+    ];
     let open: Vec<(ConflictId, String)> = statement
-        .query_map([subject.as_bytes().as_slice()], |row| {
-            Ok((id_column(row, 0)?, row.get(1)?))
-        })?
+        .query_map(place, |row| Ok((id_column(row, 0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
     for (id, field) in open {
         if !fields.contains(&field.as_str()) {
@@ -134,7 +162,7 @@ pub fn get(connection: &Connection, id: &ConflictId) -> Result<Option<ConflictRo
 /// The open conflicts of a patient, or all.
 pub fn list(connection: &Connection, patient: Option<&PatientId>) -> Result<Vec<ConflictRow>, StoreError> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM conflict WHERE ?1 IS NULL OR patient = ?1 ORDER BY patient, subject, field"
+        "SELECT {COLUMNS} FROM conflict WHERE ?1 IS NULL OR patient = ?1 ORDER BY patient, subject, field, compartment"
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map([patient], read)?;

@@ -34,7 +34,7 @@ fn drawer(device: &Device<'_>) -> Vec<Value> {
 }
 
 #[test]
-fn a_move_to_another_units_patient_is_refused_kept_sent_again_and_discarded() {
+fn a_move_to_another_units_patient_is_refused_at_once_and_nothing_is_moved() {
     let clinic = Clinic::new();
     clinic.admin(&["unit", "Ribeira"]);
     clinic.admin(&["user", "Ana", "--unit", "Ribeira"]);
@@ -60,7 +60,7 @@ fn a_move_to_another_units_patient_is_refused_kept_sent_again_and_discarded() {
         (3, "unknown_patient".to_owned())
     );
 
-    ana.ask(&[
+    let out = ana.refused(&[
         "event",
         "move",
         &moved,
@@ -69,49 +69,9 @@ fn a_move_to_another_units_patient_is_refused_kept_sent_again_and_discarded() {
         "--reason",
         "prontuário errado",
     ]);
-    assert_eq!(synchronised(&ana), "policy_refused");
-    assert_eq!(ana.entries(&here).len(), 1, "its effect is undone");
-    let refused = drawer(&ana);
-    assert_eq!((refused.len(), text(&refused[0], "code")), (1, "unknown_patient"));
-    let id = text(&refused[0], "id").to_owned();
-    let shown = asked(&ana, "drawer-show", &["drawer", "show", &id]);
-    assert_eq!(shown["write"]["intent"]["move"]["to"], json!(there));
-    let exported = asked(&ana, "drawer-export", &["drawer", "export"]);
-    assert_eq!(exported.as_array().map(Vec::len), Some(1));
-    assert_eq!(asked(&ana, "inbox", &["inbox"])["drawer"], json!(refused));
-    let doctor = ana.run(&["doctor"]);
-    assert_eq!(doctor.status.code(), Some(1));
-    fits(
-        "doctor",
-        serde_json::from_slice(&doctor.stdout).expect("a document"),
-    );
-
-    assert_eq!(
-        ana.refused(&["drawer", "resend", &id, "--text", "x"]),
-        (3, "field_invalid".to_owned()),
-        "a move has no text"
-    );
-    asked(&ana, "saved", &["drawer", "resend", &id]);
-    assert_eq!(
-        synchronised(&ana),
-        "policy_refused",
-        "nothing has changed at the server"
-    );
-    for write in drawer(&ana) {
-        let discard = ["drawer", "discard", text(&write, "id"), "--reason"];
-        let silent = ana.refused(&[&discard[..], &[" "]].concat());
-        assert_eq!(silent, (3, "reason_required".to_owned()));
-        asked(
-            &ana,
-            "drawer-discard",
-            &[&discard[..], &["fica onde está"]].concat(),
-        );
-    }
+    assert_eq!(out, (3, "out_of_scope".to_owned()));
+    assert_eq!(ana.entries(&here).len(), 1, "it stays where it is");
     assert_eq!(drawer(&ana), Vec::<Value>::new());
-    assert_eq!(
-        ana.refused(&["drawer", "show", &id]),
-        (3, "unknown_write".to_owned())
-    );
     ana.ask(&["sync"]);
 }
 
@@ -125,7 +85,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
-fn a_note_for_a_patient_whom_a_restored_server_does_not_know_is_kept_edited_and_sent_again() {
+fn a_note_the_restored_server_refuses_is_kept_shown_exported_sent_again_and_discarded() {
     let clinic = Clinic::new();
     let server = clinic.serve();
     let ana = clinic.enrolled(&server, "ana", "Ana");
@@ -145,10 +105,20 @@ fn a_note_for_a_patient_whom_a_restored_server_does_not_know_is_kept_edited_and_
     let refused = drawer(&ana);
     assert_eq!(refused.len(), 1);
     let id = text(&refused[0], "id");
+    assert_eq!(text(&refused[0], "code"), "unknown_patient");
     let shown = asked(&ana, "drawer-show", &["drawer", "show", id]);
     assert_eq!(
         shown["write"]["intent"]["add"]["entries"][0]["text"],
         "depois da restauração"
+    );
+    let exported = asked(&ana, "drawer-export", &["drawer", "export"]);
+    assert_eq!(exported.as_array().map(Vec::len), Some(1));
+    assert_eq!(asked(&ana, "inbox", &["inbox"])["drawer"], json!(refused));
+    let doctor = ana.run(&["doctor"]);
+    assert_eq!(doctor.status.code(), Some(1));
+    fits(
+        "doctor",
+        serde_json::from_slice(&doctor.stdout).expect("a document"),
     );
     asked(
         &ana,
@@ -161,6 +131,24 @@ fn a_note_for_a_patient_whom_a_restored_server_does_not_know_is_kept_edited_and_
         "the old one stays until the new one is in"
     );
     fits("drawer-show", ana.ask(&["drawer", "show", id]));
+
+    assert_eq!(
+        synchronised(&ana),
+        "policy_refused",
+        "nothing has changed at the server"
+    );
+    for write in drawer(&ana) {
+        let discard = ["drawer", "discard", text(&write, "id"), "--reason"];
+        let silent = ana.refused(&[&discard[..], &[" "]].concat());
+        assert_eq!(silent, (3, "reason_required".to_owned()));
+        let reason = ["o paciente não existe mais"];
+        asked(&ana, "drawer-discard", &[&discard[..], &reason].concat());
+    }
+    assert_eq!(drawer(&ana), Vec::<Value>::new());
+    assert_eq!(
+        ana.refused(&["drawer", "show", id]),
+        (3, "unknown_write".to_owned())
+    );
 }
 
 #[test]

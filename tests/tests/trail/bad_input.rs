@@ -7,8 +7,9 @@ use vereda_core::error::{Code, Result};
 use vereda_core::id::{ChartItemId, ConflictId, EntryId, PatientId, WriteId};
 use vereda_core::limits::{BODY_BYTES_MAX, TEXT_CHARACTERS_MAX};
 use vereda_core::protocol::{Credential, EnrolmentCode, decode, encode};
-use vereda_core::record::{ChartKind, Kind, NewEntry, PatientRecord};
+use vereda_core::record::{ChartKind, Compartment, Kind, NewEntry, PatientRecord};
 use vereda_core::redact::Sensitive;
+use vereda_core::store::conflicts::{ConflictRow, ConflictSubject};
 use vereda_core::store::entries::EntryFilter;
 use vereda_core::time::Zoned;
 use vereda_server::Role;
@@ -118,6 +119,22 @@ fn what_is_not_there_is_refused_with_its_code() {
     let mut world = World::new(102, 1);
     let patient = world.patient(0, "Téo Plantada");
     let entry = EntryId(NOBODY);
+    let mut nobody = world
+        .run(0, |client| async move {
+            client.open_patient(patient, "test").await?.record().await
+        })
+        .expect("a record");
+    nobody.id = PatientId(NOBODY);
+    let no_conflict = ConflictRow {
+        id: ConflictId(NOBODY),
+        patient,
+        compartment: Compartment::Clinical,
+        subject: NOBODY,
+        subject_kind: ConflictSubject::Entry,
+        field: "header".into(),
+        needs_person: true,
+        choices: Vec::new(),
+    };
     macro_rules! codes {
         ($($code:literal: |$client:ident| $call:expr;)*) => {$(
             let found = refused(&mut world, |$client| async move { $call.await.map(|_| ()) });
@@ -130,17 +147,19 @@ fn what_is_not_there_is_refused_with_its_code() {
         "unknown_entry": |client| client.timeline().amend(entry, Some("x".into()), None);
         "unknown_entry": |client| client.timeline().retract(entry, "x".into());
         "unknown_entry": |client| client.timeline().move_to(entry, patient, "x".into());
-        "unknown_entry": |client| client.drafts().write(entry, "x".into());
-        "unknown_entry": |client| client.drafts().finalize(entry, false);
+        "unknown_entry": |client| client.drafts().write(entry, None, "x".into());
+        "unknown_entry": |client| client.drafts().finalize(entry, None, false);
         "unknown_entry": |client| client.drafts().dismiss_late_edit(entry);
         "unknown_conflict": |client| client.conflicts().resolve(
-            ConflictId(NOBODY),
+            no_conflict.clone(),
             vereda_core::client::Resolution::Choice(WriteId(NOBODY)));
+        "unknown_conflict": |client| client.conflicts().get(ConflictId(NOBODY));
         "unknown_write": |client| client.queue().resend(WriteId(NOBODY), None, None);
         "unknown_write": |client| client.queue().discard(WriteId(NOBODY), "porque sim".into());
         "reason_required": |client| client.queue().discard(WriteId(NOBODY), " ".into());
         "name_empty": |client| client.patients().register(PatientRecord::named("  "));
-        "unknown_patient": |client| client.patients().edit(PatientId(NOBODY), PatientRecord::named("Plantada"));
+        "unknown_patient": |client| client.patients().edit(
+            nobody.clone(), PatientRecord::named("Plantada"));
         "kind_unknown": |client| client.chart().set(patient, None, ChartKind("x".into()), Default::default());
         "field_invalid": |client| client.chart().set(
             patient, None, ChartKind("allergy".into()), [("severity".into(), Sensitive("x".into()))].into());

@@ -188,7 +188,7 @@ fn with_a_clock_at_1970_or_2040_and_no_contact_it_is_saved_flagged_and_accepted(
                     .open(patient, kind, None, "agora".into(), None)
                     .await?;
                 let draft = saved.entry.expect("a draft");
-                client.drafts().finalize(draft, false).await?;
+                client.drafts().finalize(draft, None, false).await?;
                 Ok::<_, SyncError>(draft)
             })
             .expect("a draft without a typed time");

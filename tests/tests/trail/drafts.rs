@@ -23,7 +23,7 @@ fn write(world: &mut World, device: usize, draft: EntryId, text: &str) {
     let text = text.to_owned();
     world
         .run(device, |client| async move {
-            client.drafts().write(draft, text).await
+            client.drafts().write(draft, None, text).await
         })
         .expect("the draft is written");
 }
@@ -48,7 +48,7 @@ fn insert(world: &mut World, device: usize, draft: EntryId, at: u32, text: &str)
 fn finalize(world: &mut World, device: usize, draft: EntryId) {
     world
         .run(device, |client| async move {
-            client.drafts().finalize(draft, false).await
+            client.drafts().finalize(draft, None, false).await
         })
         .expect("the draft is final");
 }
@@ -191,11 +191,11 @@ fn c3_two_finalizes_at_once_keep_both_the_first_in_the_log_shows_until_one_is_ch
             })
             .expect("a detail");
         assert_eq!(detail.other_texts.len(), 1, "the other text is one tap away");
-        let (id, other) = (conflict.id, conflict.choices[1].write);
+        let other = conflict.choices[1].write;
         world
             .run(1, |client| async move {
                 let choice = vereda_core::client::Resolution::Choice(other);
-                client.conflicts().resolve(id, choice).await
+                client.conflicts().resolve(conflict.clone(), choice).await
             })
             .expect("chosen");
         world.converge();
@@ -216,8 +216,8 @@ fn a_draft_is_not_amended_and_a_final_entry_is_not_a_draft() {
     let note = world.add(0, patient, 3, "uma nota");
     let refused = world.run(0, |client| async move {
         let amend = client.timeline().amend(draft, Some("x".into()), None).await;
-        let finalize = client.drafts().finalize(note, false).await;
-        let edit = client.drafts().write(note, "y".into()).await;
+        let finalize = client.drafts().finalize(note, None, false).await;
+        let edit = client.drafts().write(note, None, "y".into()).await;
         [amend, finalize, edit].map(|result| result.expect_err("refused").code)
     });
     assert_eq!(refused, [Code::NotADraft; 3]);
@@ -226,10 +226,9 @@ fn a_draft_is_not_amended_and_a_final_entry_is_not_a_draft() {
 #[test]
 fn an_empty_draft_may_be_saved_and_not_finalized() {
     let (mut world, patient, draft) = shared_draft(17, "");
-    let refused = world.run(
-        0,
-        |client| async move { client.drafts().finalize(draft, false).await },
-    );
+    let refused = world.run(0, |client| async move {
+        client.drafts().finalize(draft, None, false).await
+    });
     assert_eq!(refused.expect_err("empty").code, Code::TextEmpty);
     assert_eq!(row(&mut world, 0, patient, draft).status, EntryStatus::Draft);
 }
@@ -275,4 +274,51 @@ fn c3_of_two_bodies_written_at_once_the_other_is_one_tap_away() {
         times.sort();
         assert_eq!(times, [at(-11), at(-10)]);
     }
+}
+
+#[test]
+fn a_text_written_from_an_old_screen_keeps_what_a_colleague_wrote_meanwhile() {
+    let shown = "PA 12/8. Retorno em 7 dias.".to_owned();
+    let (mut world, patient, draft) = shared_draft(58, &shown);
+    write(&mut world, 1, draft, "PA 14/9. Retorno em 7 dias. Afebril.");
+    world.converge();
+    let text = "PA 12/8. Retorno em 15 dias.".to_owned();
+    world
+        .run(0, |client| async move {
+            client.drafts().write(draft, Some(shown), text).await
+        })
+        .expect("written");
+    world.converge();
+    for device in 0..2 {
+        let texts = world.texts(device, patient);
+        assert!(texts[0].starts_with("PA 14/9."), "{texts:?}");
+        assert!(
+            texts[0].contains("15") && texts[0].contains("Afebril"),
+            "{texts:?}"
+        );
+    }
+}
+
+#[test]
+fn nobody_signs_words_that_came_while_they_read() {
+    let (mut world, patient, draft) = shared_draft(59, "Alta.");
+    let shown = world.timeline(0, patient)[0].draft_digest;
+    assert!(shown.is_some());
+    write(&mut world, 1, draft, "Alta com restrições.");
+    world.converge();
+    let finalize = |world: &mut World, shown| {
+        world.run(0, |client| async move {
+            client.drafts().finalize(draft, shown, false).await
+        })
+    };
+    let signed = finalize(&mut world, shown);
+    assert_eq!(
+        signed.expect_err("the text is another").code,
+        Code::ContentChanged
+    );
+    assert_eq!(world.timeline(0, patient)[0].status, EntryStatus::Draft);
+    let shown = world.timeline(0, patient)[0].draft_digest;
+    finalize(&mut world, shown).expect("signed as shown");
+    world.converge();
+    assert_eq!(world.texts(1, patient), ["Alta com restrições."]);
 }

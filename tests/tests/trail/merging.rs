@@ -79,6 +79,49 @@ fn c3_a_conflict_shows_both_values_with_who_and_when_on_every_device() {
 }
 
 #[test]
+fn a_conflict_is_one_patients_whoever_else_has_an_item_of_its_id() {
+    // An import names its items by their source (UUIDv5): nothing keeps another patient's from having the same id.
+    let mut world = World::new(39, 2);
+    let patients = [world.patient(0, "Helena Prado"), world.patient(0, "Rui Prado")];
+    let item = ChartItemId(uuid::Uuid::new_v5(
+        &uuid::Uuid::NAMESPACE_OID,
+        b"AllergyIntolerance/1",
+    ));
+    for patient in patients {
+        set(&mut world, 0, patient, Some(item), &[("display", "Dipirona")]);
+    }
+    world.converge();
+    set(&mut world, 0, patients[0], Some(item), &[("severity", "grave")]);
+    set(
+        &mut world,
+        1,
+        patients[0],
+        Some(item),
+        &[("severity", "moderada")],
+    );
+    world.converge();
+    let open = the_conflict(&world, 1);
+    set(&mut world, 1, patients[1], Some(item), &[("severity", "leve")]);
+    world.converge();
+    for device in 0..2 {
+        assert_eq!(the_conflict(&world, device), open);
+    }
+    set(&mut world, 0, patients[1], Some(item), &[("display", "Iodo")]);
+    set(&mut world, 1, patients[1], Some(item), &[("display", "Látex")]);
+    world.converge();
+    for device in 0..2 {
+        let of: Vec<_> = world
+            .rows(device)
+            .conflicts
+            .iter()
+            .map(|conflict| conflict.patient)
+            .collect();
+        assert_eq!(of.len(), 2);
+        assert!(of.contains(&patients[0]) && of.contains(&patients[1]));
+    }
+}
+
+#[test]
 fn c3_a_decision_is_a_write_that_closes_the_conflict_everywhere() {
     for chosen in 0..3 {
         let (mut world, _, _) = conflicting(32 + chosen as u64);
@@ -93,7 +136,7 @@ fn c3_a_decision_is_a_write_that_closes_the_conflict_everywhere() {
         };
         world
             .run(2, |client| async move {
-                client.conflicts().resolve(conflict.id, resolution).await
+                client.conflicts().resolve(conflict, resolution).await
             })
             .expect("decided");
         assert_eq!(world.rows(2).conflicts, [], "here at once");

@@ -28,14 +28,22 @@ fn record(world: &mut World, device: usize, patient: PatientId) -> PatientRow {
 }
 
 fn edit(world: &mut World, device: usize, patient: PatientId, change: impl FnOnce(&mut PatientRecord)) {
-    let mut edited = record(world, device, patient).record;
+    let shown = record(world, device, patient);
+    let mut edited = shown.record.clone();
     change(&mut edited);
     world
         .run(device, |client| async move {
-            client.patients().edit(patient, edited).await
+            client.patients().edit(shown, edited).await
         })
         .expect("edited")
         .expect("something changed");
+}
+
+fn shared(seed: u64) -> (World, PatientId) {
+    let mut world = World::new(seed, 2);
+    let patient = world.patient(0, "Olga Pires");
+    world.converge();
+    (world, patient)
 }
 
 fn the_conflict(world: &World, device: usize) -> ConflictRow {
@@ -66,9 +74,10 @@ fn a_cpf_is_normalised_and_a_wrong_one_saves_nothing() {
         identifiers: vec![identifier("cns", "123")],
         ..PatientRecord::named("Lia Ramos")
     };
+    let shown = record(&mut world, 0, patient);
     let refused = world.run(
         0,
-        |client| async move { client.patients().edit(patient, cns).await },
+        |client| async move { client.patients().edit(shown, cns).await },
     );
     assert_eq!(refused.expect_err("not a card").code, Code::CnsInvalid);
     let kept = record(&mut world, 0, patient).record.identifiers;
@@ -119,10 +128,13 @@ fn c3_two_edits_of_one_field_are_a_conflict_with_both_values_on_every_device() {
         assert!(conflict.choices[0].shown && !conflict.choices[1].shown);
         // Whichever value is chosen, the decision closes the conflict everywhere.
         let chosen = conflict.choices[first].clone();
-        let (id, write) = (conflict.id, chosen.write);
+        let write = chosen.write;
         world
             .run(2, |client| async move {
-                client.conflicts().resolve(id, Resolution::Choice(write)).await
+                client
+                    .conflicts()
+                    .resolve(conflict, Resolution::Choice(write))
+                    .await
             })
             .expect("decided");
         assert_eq!(world.rows(2).conflicts, [], "here at once");
@@ -181,10 +193,13 @@ fn c3_a_decision_takes_away_only_what_its_author_saw() {
     world.sync(1);
     world.sync(0);
     let conflict = the_conflict(&world, 0);
-    let (id, write) = (conflict.id, conflict.choices[0].write);
+    let write = conflict.choices[0].write;
     world
         .run(0, |client| async move {
-            client.conflicts().resolve(id, Resolution::Choice(write)).await
+            client
+                .conflicts()
+                .resolve(conflict, Resolution::Choice(write))
+                .await
         })
         .expect("decided");
     world.sync(2);
@@ -338,4 +353,84 @@ fn two_patients_of_one_number_are_found_on_two_pages_of_one() {
         assert_eq!(after.is_none(), page == 1);
     }
     assert_eq!(found.len(), 2);
+}
+
+#[test]
+fn an_edit_from_an_old_screen_leaves_what_a_colleague_changed_meanwhile() {
+    let (mut world, patient) = shared(48);
+    let shown = record(&mut world, 0, patient);
+    edit(&mut world, 1, patient, |record| {
+        record.contacts = vec![vereda_core::record::Contact {
+            system: "phone".into(),
+            value: "11 91234-5678".to_owned().into(),
+        }]
+    });
+    world.converge();
+    let mut edited = shown.record.clone();
+    edited.birth_date = Some("1984-02-29".to_owned().into());
+    world
+        .run(
+            0,
+            |client| async move { client.patients().edit(shown, edited).await },
+        )
+        .expect("edited");
+    world.converge();
+    for device in 0..2 {
+        let row = record(&mut world, device, patient);
+        assert_eq!(row.record.contacts.len(), 1, "the telephone stays");
+        assert_eq!(row.record.birth_date, Some("1984-02-29".to_owned().into()));
+        assert_eq!(world.rows(device).conflicts.len(), 0);
+    }
+}
+
+#[test]
+fn the_same_field_from_an_old_screen_is_a_conflict_and_no_value_is_lost() {
+    let (mut world, patient) = shared(49);
+    let shown = record(&mut world, 0, patient);
+    let name = |record: &mut PatientRecord, name: &str| record.name = name.to_owned().into();
+    edit(&mut world, 1, patient, |record| name(record, "Olga C. Pires"));
+    world.converge();
+    let mut edited = shown.record.clone();
+    name(&mut edited, "Olga Costa");
+    world
+        .run(
+            0,
+            |client| async move { client.patients().edit(shown, edited).await },
+        )
+        .expect("edited");
+    world.converge();
+    for device in 0..2 {
+        let conflict = the_conflict(&world, device);
+        let mut values: Vec<_> = conflict
+            .choices
+            .iter()
+            .map(|choice| choice.value.0.as_str())
+            .collect();
+        values.sort_unstable();
+        assert_eq!(values, ["\"Olga C. Pires\"", "\"Olga Costa\""]);
+    }
+}
+
+#[test]
+fn a_conflict_that_got_another_value_since_it_was_shown_is_not_decided() {
+    let mut world = World::new(50, 3);
+    let patient = world.patient(0, "Olga Pires");
+    world.converge();
+    for (device, name) in [(0, "Olga C. Pires"), (1, "Olga Costa"), (2, "Olga Pires Costa")] {
+        edit(&mut world, device, patient, |record| {
+            record.name = name.to_owned().into()
+        });
+    }
+    world.sync(0);
+    world.sync(1);
+    world.sync(0);
+    let shown = the_conflict(&world, 0);
+    world.sync(2);
+    world.sync(0);
+    let write = shown.choices[0].write;
+    let decided = world.run(0, |client| async move {
+        client.conflicts().resolve(shown, Resolution::Choice(write)).await
+    });
+    assert_eq!(decided.expect_err("a third name came").code, Code::ContentChanged);
+    assert_eq!(the_conflict(&world, 0).choices.len(), 3);
 }

@@ -74,8 +74,8 @@ impl Scribbler {
                         .open(patient, kind, Some(moment), text, None)
                         .await
                 }
-                (3 | 4, _, Some(draft)) => client.drafts().write(draft, text).await,
-                (5, _, Some(draft)) => client.drafts().finalize(draft, true).await,
+                (3 | 4, _, Some(draft)) => client.drafts().write(draft, None, text).await,
+                (5, _, Some(draft)) => client.drafts().finalize(draft, None, true).await,
                 (6, Some(entry), _) => client.timeline().amend(entry, Some(text), None).await,
                 (7, Some(entry), _) => client.timeline().retract(entry, text).await,
                 (8, Some(entry), _) if other != patient => {
@@ -93,14 +93,16 @@ impl Scribbler {
                         let write = conflict.choices.last()?.write;
                         client
                             .conflicts()
-                            .resolve(conflict.id, Resolution::Choice(write))
+                            .resolve(conflict, Resolution::Choice(write))
                             .await
                     }
                     None => client.drafts().dismiss_late_edit(some?).await,
                 },
                 (11, ..) => {
                     let record = PatientRecord::named(text);
-                    return client.patients().edit(patient, record).await.transpose();
+                    let view = client.open_patient(patient, "scribbling").await.ok()?;
+                    let shown = view.record().await.ok()?;
+                    return client.patients().edit(shown, record).await.transpose();
                 }
                 _ => return None,
             })

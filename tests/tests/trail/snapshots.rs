@@ -34,17 +34,18 @@ fn a_full_patient(seed: u64) -> (World, PatientId) {
             .run(device, |client| async move {
                 client
                     .drafts()
-                    .write(draft, format!("rascunho de {device}"))
+                    .write(draft, None, format!("rascunho de {device}"))
                     .await?;
-                client.drafts().finalize(draft, false).await?;
+                client.drafts().finalize(draft, None, false).await?;
                 let fields = [("severity".to_owned(), Sensitive(format!("grau {device}")))].into();
                 client
                     .chart()
                     .set(patient, item, ChartKind("allergy".into()), fields)
                     .await?;
-                let mut record = client.open_patient(patient, "test").await?.record().await?.record;
+                let shown = client.open_patient(patient, "test").await?.record().await?;
+                let mut record = shown.record.clone();
                 record.birth_date = Some(format!("1980-01-0{}", device + 1).into());
-                client.patients().edit(patient, record).await
+                client.patients().edit(shown, record).await
             })
             .expect("written");
     }
@@ -187,7 +188,7 @@ fn c1_of_two_finals_that_say_the_same_a_new_device_shows_the_first_in_the_log() 
         for device in 0..2 {
             world
                 .run(device, |client| async move {
-                    client.drafts().finalize(draft, false).await
+                    client.drafts().finalize(draft, None, false).await
                 })
                 .expect("final");
         }

@@ -44,7 +44,15 @@ fn result(vector: &Value) -> Value {
                 part
             ))
         }
-        "conflict_id" => json!(ConflictId::derive(&value(given, "subject"), text(given, "field"))),
+        "conflict_id" => {
+            let compartment: Compartment = value(given, "compartment");
+            json!(ConflictId::derive(
+                value(given, "patient"),
+                compartment.name(),
+                &value(given, "subject"),
+                text(given, "field")
+            ))
+        }
         "genesis" => json!(hex::encode(LoadedDocument::genesis_hash())),
         "draft_digest" => {
             let body: Option<String> = value(given, "body");
@@ -183,7 +191,7 @@ pub(crate) fn vectors() -> Vec<Value> {
     vectors.push(vector(
         "conflict_id",
         "conflict_id",
-        json!({"subject": patient, "field": "name"}),
+        json!({"patient": patient, "compartment": "identity", "subject": patient, "field": "name"}),
     ));
     vectors.push(vector("genesis", "genesis", json!({})));
     vectors.push(vector(

@@ -33,12 +33,12 @@ CREATE INDEX entry_by_kind ON entry (patient, kind, occurred_ms, id);
 CREATE TABLE chart_item (
   patient BLOB NOT NULL, id BLOB NOT NULL, compartment INTEGER NOT NULL, unit BLOB NOT NULL, kind TEXT NOT NULL,
   fields TEXT NOT NULL, author BLOB NOT NULL, recorded_ms INTEGER NOT NULL, recorded_offset INTEGER NOT NULL,
-  PRIMARY KEY (patient, id)
+  PRIMARY KEY (patient, compartment, id)
 ) WITHOUT ROWID;
 
 -- Open conflicts; a row goes when a person decided.
 CREATE TABLE conflict (
-  id BLOB PRIMARY KEY, patient BLOB NOT NULL, subject BLOB NOT NULL, subject_kind TEXT NOT NULL, field TEXT NOT NULL,
+  id BLOB PRIMARY KEY, patient BLOB NOT NULL, compartment INTEGER NOT NULL, subject BLOB NOT NULL, subject_kind TEXT NOT NULL, field TEXT NOT NULL,
   needs_person INTEGER NOT NULL, choices TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX conflict_by_patient ON conflict (patient);

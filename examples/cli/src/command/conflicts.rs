@@ -53,7 +53,8 @@ pub(crate) async fn run(command: Command, client: &Client, output: &Output) -> R
                     return Err(Failure::Usage(usage));
                 }
             };
-            show_saved(output, &client.conflicts().resolve(id, resolution).await?);
+            let shown = client.conflicts().get(id).await?;
+            show_saved(output, &client.conflicts().resolve(shown, resolution).await?);
         }
     }
     Ok(Ending::Done)

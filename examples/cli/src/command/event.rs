@@ -121,8 +121,8 @@ pub(crate) async fn run(command: Command, client: &Client, output: &Output) -> R
             add(&arguments, text, client).await?
         }
         Command::Show { id, patient, purpose } => return show(id, patient, purpose, client, output).await,
-        Command::Edit { id, text } => client.drafts().write(id, text).await?,
-        Command::Finalize { id, confirm_time } => client.drafts().finalize(id, confirm_time).await?,
+        Command::Edit { id, text } => client.drafts().write(id, None, text).await?,
+        Command::Finalize { id, confirm_time } => client.drafts().finalize(id, None, confirm_time).await?,
         Command::Amend {
             text: None,
             body: None,

@@ -215,7 +215,8 @@ async fn edit(
     output: &Output,
 ) -> Result {
     let row = client.open_patient(id, purpose).await?.record().await?;
-    let saved = client.patients().edit(id, arguments.over(row.record)?).await?;
+    let edited = arguments.over(row.record.clone())?;
+    let saved = client.patients().edit(row, edited).await?;
     output.show(&Edited { saved }, |words| {
         words
             .of(saved.map_or(Message::NothingChanged, |_| Message::Saved))
