@@ -34,6 +34,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         vec!["read", "--entries", "100000"],
         vec!["opening"],
         vec!["wire"],
+        vec!["gate"],
         vec!["busy"],
     ];
     if !arguments.quick {

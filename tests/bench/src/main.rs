@@ -4,11 +4,11 @@
 mod clinic;
 mod figure;
 mod floor;
+mod gate;
 mod measure;
 mod opening;
 mod reading;
 mod wire;
-
 mod writing;
 
 use clap::{Parser, Subcommand};
@@ -57,6 +57,8 @@ enum Figures {
         #[arg(long, default_value_t = 100_000)]
         entries: u32,
     },
+    /// What hostile bytes cost before they are refused.
+    Gate,
     /// Bytes on the wire, over loopback HTTP, heads and bodies, both directions.
     Wire {
         /// Single writes.
@@ -88,6 +90,7 @@ fn main() {
             Figures::Read { entries } => reading::run(entries).await,
             Figures::Open { store } => opening::open(&store).await,
             Figures::Opening { entries } => opening::run(entries).await,
+            Figures::Gate => gate::run(),
             Figures::Wire { writes, imported } => wire::run(writes, imported).await,
             Figures::Busy { entries } => reading::busy(entries).await,
         }

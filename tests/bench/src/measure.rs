@@ -32,6 +32,13 @@ pub(crate) fn peak_megabytes() -> f64 {
     kilobytes.unwrap_or(f64::NAN) / 1024.0
 }
 
+/// Begins the peak anew where memory stands now, and returns that.
+pub(crate) fn begin_peak() -> f64 {
+    // proc(5): 5 sets the peak to the resident set as it is.
+    std::fs::write("/proc/self/clear_refs", "5").expect("the kernel keeps a peak");
+    peak_megabytes()
+}
+
 /// The value below which `share` of the samples lie.
 pub(crate) fn percentile(samples: &mut [f64], share: f64) -> f64 {
     samples.sort_by(f64::total_cmp);

@@ -84,8 +84,9 @@ pub(crate) async fn writes(count: u32) {
 pub(crate) async fn only_writes(count: u32) {
     let folder = tempfile::tempdir().expect("a folder");
     let store = device(folder.path()).await;
-    register(&store, 100).await;
-    for PatientEntry { patient, entry, .. } in vereda_data::entries(1, 1, count) {
+    register(&store, count).await;
+    let entries = vereda_data::entries(1, count.div_ceil(100), 100);
+    for PatientEntry { patient, entry, .. } in entries.take(count as usize) {
         store.timeline().add(patient, entry).await.expect("a write");
     }
 }

@@ -1,0 +1,146 @@
+//! What an answer says beside its pages: outcomes, tokens, scope, time, the receipt of the audit.
+
+use super::PendingAnswer;
+use crate::audit;
+use crate::error::{Code, Result};
+use crate::outbox;
+use crate::protocol::{Outcome, OutcomeRun, SyncAnswer, change_check};
+use crate::step::Step;
+use crate::store::cursors::CursorRow;
+use crate::store::outbox as rows;
+use crate::store::{cursors, receipts};
+use crate::sync::request::Asked;
+
+/// Outcomes, tokens, scope, time, audit. Returns whether this file turned out to be a copy.
+pub(super) fn apply_head(step: &mut Step<'_>, pending: &PendingAnswer) -> Result<bool> {
+    let answer = &pending.answer;
+    step.device
+        .observe_server_time(&step.now, answer.time_ms, pending.asked.sent_boot_ms);
+    step.device.store_clock(step.transaction)?;
+    if is_copy(step, &pending.asked, answer)? {
+        // Before anything else is applied or sent: no actor of ours may be used by two files. What became of the
+        // writes is not taken either: it was said of encodings that are no longer theirs, and is said again.
+        outbox::fork(step)?;
+        crate::sync::recall(step, &pending.asked)?;
+        take_enrolment(step, answer)?;
+        return Ok(true);
+    }
+    let incarnation_before = step.device.incarnation.number;
+    take_enrolment(step, answer)?;
+    let mut answered = std::collections::BTreeSet::new();
+    // A refusal encodes what waits anew: what is in stays as the server has it, so that comes first.
+    for turn in 0..3 {
+        for run in &answer.outcomes {
+            if turn_of(&run.outcome) != turn {
+                continue;
+            }
+            let count = u64::from(run.count).min(pending.asked.pushed.len() as u64);
+            for index in 0..count {
+                let n = run.n.saturating_add(index);
+                if !pending.asked.pushed.contains(&n) {
+                    continue;
+                }
+                answered.insert(n);
+                outbox::apply_outcome(step, n, &counted_on(&run.outcome, index))?;
+            }
+        }
+    }
+    for n in pending.asked.pushed.iter().filter(|n| !answered.contains(n)) {
+        outbox::apply_outcome(
+            step,
+            *n,
+            &Outcome::Retry {
+                code: Code::Internal.as_str().into(),
+            },
+        )?;
+    }
+    if let Some(anchor) = &answer.audit {
+        audit::take_receipt(step, anchor, pending.asked.request.audit.as_ref())?;
+    }
+    for (index, seq) in &answer.durable {
+        if let Some(cursor) = pending.asked.cursors.get(*index as usize) {
+            let row = cursors::get(step.transaction, &cursor.stream)?;
+            cursors::put(
+                step.transaction,
+                &CursorRow {
+                    durable_seq: *seq,
+                    ..row
+                },
+            )?;
+        }
+    }
+    Ok(step.device.incarnation.number != incarnation_before)
+}
+
+fn turn_of(outcome: &Outcome) -> u8 {
+    match outcome {
+        Outcome::Accepted { .. } => 0,
+        Outcome::Retry { .. } | Outcome::Park { .. } => 1,
+        Outcome::Refused { .. } => 2,
+    }
+}
+
+fn counted_on(outcome: &Outcome, index: u64) -> Outcome {
+    match outcome {
+        Outcome::Accepted {
+            seq,
+            received_ms,
+            changes,
+        } => Outcome::Accepted {
+            seq: seq + index,
+            received_ms: *received_ms,
+            changes: changes.clone(),
+        },
+        other => other.clone(),
+    }
+}
+
+/// Whether the server holds a write of this incarnation that is not ours. What an answer says of it counts also
+/// where the rest of the answer does not fit: of a copied file nothing fits any more, and a new incarnation is
+/// never wrong.
+pub fn is_copy(step: &Step<'_>, asked: &Asked, answer: &SyncAnswer) -> Result<bool> {
+    if asked.request.incarnation != step.device.incarnation.number {
+        return Ok(false);
+    }
+    let reused = |run: &OutcomeRun| matches!(&run.outcome, Outcome::Refused { code, .. } if code == Code::Reused.as_str());
+    if answer.outcomes.iter().any(reused) {
+        return Ok(true);
+    }
+    let Some(seen) = answer.seen else {
+        return Ok(false);
+    };
+    if seen.n >= step.device.counters.next_n {
+        return Ok(true);
+    }
+    let known = match step.device.last_accepted {
+        Some(last) if last.n == seen.n => Some(last.check),
+        _ => match rows::get(step.transaction, seen.n)? {
+            Some(row) => Some(change_check(&row.hash)),
+            None => receipts::own(step.transaction, seen.n)?.map(|(hash, _)| change_check(&hash)),
+        },
+    };
+    Ok(known.is_some_and(|known| known != seen.check))
+}
+
+fn take_enrolment(step: &mut Step<'_>, answer: &SyncAnswer) -> Result<()> {
+    let Some(enrolment) = step.device.enrolment.as_mut() else {
+        return Ok(());
+    };
+    let mut changed = enrolment.epoch != answer.epoch;
+    enrolment.epoch = answer.epoch;
+    if let Some(tokens) = &answer.tokens {
+        enrolment.tokens = Some(tokens.clone());
+        changed = true;
+    }
+    if let Some(scope) = &answer.scope {
+        if scope.version != enrolment.scope.version {
+            rows::unpark_in_scope(step.transaction, &scope.streams)?;
+        }
+        enrolment.scope = scope.clone();
+        changed = true;
+    }
+    if changed {
+        step.device.store_enrolment(step.transaction)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! One item of a page, own or somebody else's.
+
+use crate::document::DocumentKey;
+use crate::error::{Code, Result};
+use crate::id::Incarnation;
+use crate::outbox;
+use crate::protocol::{LogItem, Outcome};
+use crate::record::Compartment;
+use crate::replica;
+use crate::step::Step;
+use crate::store::outbox as rows;
+use crate::store::receipts::Receipt;
+use crate::store::{cursors, receipts};
+use std::collections::HashMap;
+
+/// An own item of the log. If it is still pending, this is its outcome.
+pub(super) fn apply_own_item(step: &mut Step<'_>, n: u64, receipt: Receipt) -> Result<()> {
+    if rows::get(step.transaction, n)?.is_some() {
+        let accepted = Outcome::Accepted {
+            seq: receipt.seq,
+            received_ms: receipt.received_ms,
+            changes: Vec::new(),
+        };
+        outbox::apply_outcome(step, n, &accepted)?;
+    }
+    let id = crate::id::WriteId::derive(&step.device.incarnation, n);
+    receipts::put(step.transaction, &id, &receipt)?;
+    let record = receipts::own_record(step.transaction, n)?;
+    receipts::forget_own(step.transaction, n)?;
+    // In the identity stream one's own writes take effect in the log's order, like everybody's.
+    if let Some(write) = record.and_then(|bytes| crate::record::Write::from_bytes(&bytes)) {
+        let incarnation = step.device.incarnation;
+        replica::accept_record(step, &incarnation, &write, receipt.seq)?;
+    }
+    Ok(())
+}
+
+pub(super) fn apply_item(
+    step: &mut Step<'_>,
+    origin: &Incarnation,
+    item: &LogItem,
+    receipt: Receipt,
+    previous: &mut HashMap<DocumentKey, replica::Previous>,
+) -> Result<()> {
+    let Some(write) = item.write.value() else {
+        // A newer version's: kept as it came, and passed over.
+        return keep_unread(step, item, receipt);
+    };
+    let id = write.id(origin);
+    let mut apply = |step: &mut Step<'_>| {
+        receipts::put(step.transaction, &id, &receipt)?;
+        let limit = step.device.clock_limit_ms(&step.now);
+        step.device.counters.hlc = step.device.counters.hlc.observe(write.hlc(), limit);
+        if receipt.stream.compartment == Compartment::Identity {
+            replica::accept_record(step, origin, write, receipt.seq)?;
+        }
+        let applied = replica::apply_accepted(
+            step,
+            origin,
+            item.generation,
+            write,
+            &item.changes,
+            receipt.seq,
+            previous,
+        );
+        match applied {
+            // Its document is set aside: the item is kept, and the rest goes on.
+            Err(error) if error.code == Code::DocumentQuarantined => keep_unread(step, item, receipt),
+            applied => applied,
+        }
+    };
+    let waits = if origin.store == step.device.incarnation.store {
+        if receipts::own(step.transaction, write.n)?.is_some_and(|(hash, _)| hash == item.write.hash()) {
+            // Accepted before, and now the cursor passes it.
+            receipts::forget_own(step.transaction, write.n)?;
+        }
+        rows::by_id(step.transaction, &id)?
+    } else {
+        None
+    };
+    match waits {
+        // What waited here is in the log: the server's encoding takes the place of ours.
+        Some(row) => outbox::take_over(step, &row, apply),
+        None => apply(step),
+    }
+}
+
+fn keep_unread(step: &Step<'_>, item: &LogItem, receipt: Receipt) -> Result<()> {
+    let bytes = crate::protocol::encode(item);
+    Ok(cursors::keep_unread(
+        step.transaction,
+        &receipt.stream,
+        receipt.seq,
+        &bytes,
+    )?)
+}

@@ -1,0 +1,190 @@
+//! What an answer means. It is verified as a whole (running hashes, signature) before any of it is applied; outcomes
+//! are applied before pages; pages in slices, each in a step of its own, so that people's writes come in between.
+
+mod head;
+mod item;
+mod verify;
+
+pub use head::is_copy;
+pub use verify::check_answer;
+
+use crate::document::DocumentKey;
+use crate::error::{Code, Result};
+use crate::limits::SLICE_ITEMS;
+use crate::protocol::{LogItem, SyncAnswer};
+use crate::record::Intent;
+use crate::replica;
+use crate::step::Step;
+use crate::store::cursors;
+use crate::store::cursors::CursorRow;
+use crate::store::receipts::Receipt;
+use crate::sync::request::Asked;
+use head::apply_head;
+use item::{apply_item, apply_own_item};
+use std::collections::{HashMap, VecDeque};
+use verify::{chain_after, origin_of};
+
+/// An answer on its way into the store.
+#[derive(Debug)]
+pub struct PendingAnswer {
+    asked: Asked,
+    answer: SyncAnswer,
+    pages: VecDeque<PendingPage>,
+    previous: HashMap<DocumentKey, replica::Previous>,
+    outcomes_applied: bool,
+    more: bool,
+    /// Items of the pages, and how many of them are applied: for the progress.
+    pub total: usize,
+    /// See `total`.
+    pub applied: usize,
+}
+
+#[derive(Debug)]
+struct PendingPage {
+    cursor: CursorRow,
+    items: VecDeque<(PageEntry, i64)>,
+    more: bool,
+}
+
+#[derive(Debug)]
+enum PageEntry {
+    Own(u64),
+    Item(Box<LogItem>),
+}
+
+/// What a slice left to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SliceResult {
+    /// There are more slices.
+    More,
+    /// All is applied; whether the server said that more is there.
+    Done {
+        /// Ask again at once.
+        more: bool,
+    },
+    /// This file is a copy of one that went on elsewhere: it began a new incarnation, the pages are dropped.
+    Forked,
+    /// A change came out differently: ask again for the changes themselves.
+    NeedRaw,
+}
+
+/// Applies the next slice. The first one takes the outcomes, tokens, scope and receipts.
+pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<SliceResult> {
+    if !pending.outcomes_applied {
+        pending.outcomes_applied = true;
+        if apply_head(step, pending)? {
+            return Ok(SliceResult::Forked);
+        }
+    }
+    let mut left = SLICE_ITEMS;
+    let mut weight = 0;
+    while left > 0 && weight < crate::limits::SLICE_ENTRIES {
+        let Some(page) = pending.pages.front_mut() else {
+            break;
+        };
+        let Some((entry, received_ms)) = page.items.pop_front() else {
+            let cursor = CursorRow {
+                caught_up: !page.more,
+                ..page.cursor
+            };
+            cursors::put(step.transaction, &cursor)?;
+            pending.more |= page.more;
+            pending.pages.pop_front();
+            continue;
+        };
+        let seq = page.cursor.seq + 1;
+        let chain = chain_after(
+            step,
+            &pending.asked,
+            &pending.answer,
+            &page.cursor,
+            &entry,
+            received_ms,
+        )?;
+        let stream = page.cursor.stream;
+        let applied = match &entry {
+            PageEntry::Own(n) => apply_own_item(
+                step,
+                *n,
+                Receipt {
+                    stream,
+                    seq,
+                    received_ms,
+                },
+            ),
+            PageEntry::Item(item) => {
+                weight += weight_of(item);
+                let origin = origin_of(&pending.answer, item)?;
+                let receipt = Receipt {
+                    stream,
+                    seq,
+                    received_ms,
+                };
+                apply_item(step, &origin, item, receipt, &mut pending.previous)
+            }
+        };
+        match applied {
+            Ok(()) => {}
+            Err(error) if matches!(error.code, Code::EncodingMismatch | Code::MissingDependency) => {
+                // The slice is not committed; the next request starts at the cursor before it.
+                return Ok(SliceResult::NeedRaw);
+            }
+            Err(error) => return Err(error),
+        }
+        if let Some(page) = pending.pages.front_mut() {
+            page.cursor.seq = seq;
+            page.cursor.chain = chain;
+            cursors::put(step.transaction, &page.cursor)?;
+        }
+        left -= 1;
+        pending.applied += 1;
+    }
+    step.changes.queue = true;
+    if pending.pages.iter().any(|page| !page.items.is_empty()) {
+        return Ok(SliceResult::More);
+    }
+    let more = pending.pages.iter().any(|page| page.more) || pending.more;
+    pending.more |= more;
+    for page in std::mem::take(&mut pending.pages) {
+        cursors::put(
+            step.transaction,
+            &CursorRow {
+                caught_up: !page.more,
+                ..page.cursor
+            },
+        )?;
+    }
+    for cursor in &pending.asked.cursors {
+        let mut row = cursors::get(step.transaction, &cursor.stream)?;
+        if !row.caught_up && !more {
+            row.caught_up = true;
+            cursors::put(step.transaction, &row)?;
+        }
+    }
+    // The answer may have widened the scope: what is new in it is still to be read.
+    let asked = &pending.asked.cursors;
+    let mut in_scope = step.device.enrolled()?.scope.streams.iter();
+    let unasked = in_scope.any(|stream| asked.iter().all(|cursor| cursor.stream != *stream));
+    Ok(SliceResult::Done {
+        more: more || unasked,
+    })
+}
+
+impl PendingAnswer {
+    /// The writes the request pushed.
+    pub fn pushed(&self) -> usize {
+        self.asked.pushed.len()
+    }
+
+    /// The request it answers.
+    pub fn asked(&self) -> &Asked {
+        &self.asked
+    }
+}
+
+fn weight_of(item: &LogItem) -> usize {
+    match item.write.value().map(|write| &write.intent) {
+        Some(Intent::Add { entries }) => entries.len(),
+        _ => 1,
+    }
+}

@@ -1,0 +1,157 @@
+//! An answer is verified as a whole, running hashes and signature, before any of it is applied.
+
+use super::{PageEntry, PendingAnswer, PendingPage};
+use crate::error::{Code, Result, SyncError};
+use crate::id::Incarnation;
+use crate::protocol::{
+    LogItem, PageItem, SignedHeads, SyncAnswer, advance_chain_by_checks, chain_tag, change_check,
+};
+use crate::step::Step;
+use crate::store::cursors::CursorRow;
+use crate::store::outbox as rows;
+use crate::store::receipts;
+use crate::sync::request::Asked;
+use ed25519_dalek::{Signature, VerifyingKey};
+use std::collections::{HashMap, VecDeque};
+
+/// Verifies an answer against the request.
+///
+/// # Errors
+/// `not_our_server` when running hashes or the signature do not fit. Nothing is applied.
+pub fn check_answer(step: &Step<'_>, asked: Asked, mut answer: SyncAnswer) -> Result<PendingAnswer> {
+    let mut heads = Vec::with_capacity(asked.cursors.len());
+    let mut pages = VecDeque::new();
+    let mut answered: HashMap<_, _> = answer.pages.drain(..).map(|page| (page.stream, page)).collect();
+    for cursor in &asked.cursors {
+        let mut at = *cursor;
+        if let Some(page) = answered.remove(&cursor.stream) {
+            if page.first == 1 && at.seq > 0 {
+                // The server's log differs from what was read: it is read anew.
+                at = CursorRow {
+                    seq: 0,
+                    chain: [0; 32],
+                    ..at
+                };
+            }
+            if page.first != at.seq + 1 {
+                return Err(SyncError::new(Code::NotOurServer, "a page leaves a gap"));
+            }
+            let mut received = page
+                .received_ms
+                .iter()
+                .flat_map(|(count, at)| std::iter::repeat_n(*at, *count as usize));
+            let mut items = VecDeque::new();
+            let start = at;
+            for item in page.items {
+                let entries: Vec<PageEntry> = match item {
+                    PageItem::Own { n, count } => {
+                        let count = u64::from(count).min(crate::limits::OUTBOX_WRITES_MAX);
+                        (n..n.saturating_add(count)).map(PageEntry::Own).collect()
+                    }
+                    PageItem::Item(item) => vec![PageEntry::Item(item)],
+                };
+                for entry in entries {
+                    let received_ms = received
+                        .next()
+                        .ok_or(SyncError::new(Code::NotOurServer, "an item has no time"))?;
+                    at.chain = chain_after(step, &asked, &answer, &at, &entry, received_ms)?;
+                    at.seq += 1;
+                    items.push_back((entry, received_ms));
+                }
+            }
+            at.caught_up = !page.more;
+            pages.push_back(PendingPage {
+                cursor: start,
+                items,
+                more: page.more,
+            });
+        } else {
+            at.caught_up = true;
+        }
+        heads.push((at.seq, chain_tag(&at.chain)));
+    }
+    verify_signature(step, &answer, heads)?;
+    let total = pages.iter().map(|page| page.items.len()).sum();
+    Ok(PendingAnswer {
+        asked,
+        answer,
+        pages,
+        previous: HashMap::new(),
+        outcomes_applied: false,
+        more: false,
+        total,
+        applied: 0,
+    })
+}
+
+fn verify_signature(
+    step: &Step<'_>,
+    answer: &SyncAnswer,
+    heads: Vec<(u64, crate::bytes::ByteArray<8>)>,
+) -> Result<()> {
+    let signed = SignedHeads {
+        epoch: answer.epoch,
+        time_ms: answer.time_ms,
+        heads,
+    };
+    let key = VerifyingKey::from_bytes(&step.device.enrolled()?.signing_key)
+        .map_err(|_| SyncError::from(Code::ServerKeyMismatch))?;
+    key.verify_strict(&signed.to_bytes(), &Signature::from_bytes(&answer.signature))
+        .map_err(|_| SyncError::new(Code::NotOurServer, "the signature does not fit"))
+}
+
+pub(super) fn origin_of(answer: &SyncAnswer, item: &LogItem) -> Result<Incarnation> {
+    let origin = answer.origins.get(item.origin as usize).copied();
+    origin.ok_or(SyncError::new(Code::NotOurServer, "an item has no origin"))
+}
+
+pub(super) fn chain_after(
+    step: &Step<'_>,
+    asked: &Asked,
+    answer: &SyncAnswer,
+    at: &CursorRow,
+    entry: &PageEntry,
+    received_ms: i64,
+) -> Result<[u8; 32]> {
+    match entry {
+        PageEntry::Item(item) => {
+            let checks: Vec<u32> = item.changes.iter().map(|change| change.check).collect();
+            let origin = origin_of(answer, item)?;
+            Ok(advance_chain_by_checks(
+                &at.chain,
+                &origin,
+                &item.write.hash(),
+                &checks,
+                received_ms,
+            ))
+        }
+        PageEntry::Own(n) => {
+            let number = asked.request.incarnation;
+            let origin = Incarnation {
+                store: step.device.incarnation.store,
+                number,
+            };
+            let (hash, changes) = match receipts::own(step.transaction, *n)? {
+                Some(own) => own,
+                None => {
+                    let row = rows::get(step.transaction, *n)?;
+                    let row =
+                        row.ok_or(SyncError::new(Code::MissingDependency, "an own item is not here"))?;
+                    let changes = rows::encodings(step.transaction, *n)?
+                        .iter()
+                        .map(|row| row.hash)
+                        .collect();
+                    (row.hash, changes)
+                }
+            };
+            let checks: Vec<u32> = changes.iter().map(change_check).collect();
+            Ok(advance_chain_by_checks(
+                &at.chain,
+                &origin,
+                &hash,
+                &checks,
+                received_ms,
+            ))
+        }
+    }
+}
