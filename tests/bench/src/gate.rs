@@ -86,7 +86,7 @@ pub(crate) fn run() {
     changes.push(("a bomb of a gigabyte".to_owned(), bomb(1_024)));
     changes.push((
         "noise of a megabyte".to_owned(),
-        (0..1 << 20).map(|n: u32| (n * 31 >> 3) as u8).collect(),
+        (0..1 << 20).map(|n: u32| ((n * 31) >> 3) as u8).collect(),
     ));
     print(
         "changes",
