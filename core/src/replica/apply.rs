@@ -231,13 +231,16 @@ fn compact_if_due(step: &mut Step<'_>, key: &DocumentKey) -> Result<()> {
 
 /// Writes the rows of what was touched.
 pub(super) fn project(step: &mut Step<'_>, key: &DocumentKey, unit: UnitId, touched: &Touched) -> Result<()> {
-    for entry in &touched.entries {
-        let state = with_document(step, key, |document| Ok(document.entry(entry)))?;
-        entry_rows::write(step, key, unit, entry, &state)?;
+    let (entries, items) = with_document(step, key, |document| {
+        let entries = touched.entries.iter().map(|entry| document.entry(entry));
+        let items = touched.chart_items.iter().map(|item| document.chart_item(item));
+        Ok((entries.collect::<Vec<_>>(), items.collect::<Vec<_>>()))
+    })?;
+    for (entry, state) in touched.entries.iter().zip(&entries) {
+        entry_rows::write(step, key, unit, entry, state)?;
     }
-    for item in &touched.chart_items {
-        let state = with_document(step, key, |document| Ok(document.chart_item(item)))?;
-        chart_rows::write(step, key, unit, item, &state)?;
+    for (item, state) in touched.chart_items.iter().zip(&items) {
+        chart_rows::write(step, key, unit, item, state)?;
     }
     Ok(())
 }

@@ -89,7 +89,7 @@ CREATE TABLE cursor (
   unit BLOB NOT NULL, compartment INTEGER NOT NULL, seq INTEGER NOT NULL, chain BLOB NOT NULL,
   durable_seq INTEGER NOT NULL DEFAULT 0, caught_up INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (unit, compartment)
 ) WITHOUT ROWID;
--- Log items this version cannot read: kept as they came, and read again after an update.
+-- Log items this version cannot read: kept as they came.
 CREATE TABLE unread (unit BLOB NOT NULL, compartment INTEGER NOT NULL, seq INTEGER NOT NULL, item BLOB NOT NULL, PRIMARY KEY (unit, compartment, seq)) WITHOUT ROWID;
 
 -- Who did what, in order, under a hash chain.
