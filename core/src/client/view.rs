@@ -10,7 +10,7 @@ use crate::id::{EntryId, PatientId};
 use crate::limits::VIEW_IDLE_MS;
 use crate::protocol::AuditRecord;
 use crate::replica;
-use crate::step::Step;
+use crate::step::{Changes, Step};
 use crate::store::chart::{self, ChartRow};
 use crate::store::conflicts::{self, ConflictRow};
 use crate::store::entries::{self, EntryFilter, EntryPlace, EntryRow};
@@ -19,6 +19,7 @@ use crate::store::receipts;
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::broadcast::error::TryRecvError;
 
 /// A patient, opened for a purpose.
 #[derive(Clone, Debug)]
@@ -92,7 +93,7 @@ impl PatientView {
         self.patient
     }
 
-    async fn read<T: Send + 'static>(
+    pub(super) async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&mut Step<'_>, PatientId) -> Result<T> + Send + 'static,
     ) -> Result<T> {
@@ -226,15 +227,34 @@ impl PatientView {
             .await
     }
 
-    fn watched<T: 'static>(
+    pub(super) fn watched<T: 'static>(
         &self,
         query: impl Fn(&Self) -> std::pin::Pin<Box<dyn Future<Output = Result<T>> + Send>> + Send + Sync + 'static,
     ) -> Watched<T> {
-        let (view, patient) = (self.clone(), self.patient);
+        let view = self.clone();
         Watched::new(
             self.client.changes(),
-            Box::new(move |changes| changes.many || changes.patients.contains(&patient)),
+            self.touches(),
             Box::new(move || query(&view)),
         )
+    }
+
+    /// Which commits change what the view shows.
+    fn touches(&self) -> Box<dyn Fn(&Changes) -> bool + Send + Sync> {
+        let patient = self.patient;
+        Box::new(move |changes| changes.many || changes.patients.contains(&patient))
+    }
+
+    /// Tells, when called, whether a commit changed the patient since this call.
+    pub(super) fn changed_since(&self) -> impl FnMut() -> bool + Send + use<> {
+        let (mut changes, touches) = (self.client.changes(), self.touches());
+        move || loop {
+            match changes.try_recv() {
+                Ok(changes) if touches(&changes) => return true,
+                Err(TryRecvError::Lagged(_)) => return true,
+                Ok(_) => {}
+                Err(_) => return false,
+            }
+        }
     }
 }

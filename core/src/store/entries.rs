@@ -90,8 +90,8 @@ pub struct EntryRow {
     pub draft_digest: Option<[u8; 32]>,
 }
 
-/// Rows one step looks at for words: a patient with more of them is searched in several.
-const ROWS_LOOKED_AT_MAX: usize = 2_000;
+/// Rows one step looks at for words or to count: a patient with more of them is read in several.
+pub(super) const ROWS_LOOKED_AT_MAX: usize = 2_000;
 
 /// The place of `text` among [`COLUMNS`].
 const TEXT_COLUMN: usize = 6;
@@ -353,9 +353,9 @@ pub fn stretch(
     Ok(found)
 }
 
-type Conditions = (Vec<String>, Vec<Box<dyn ToSql>>);
+pub(super) type Conditions = (Vec<String>, Vec<Box<dyn ToSql>>);
 
-fn conditions(patient: &PatientId, filter: &EntryFilter, after: Option<EntryPlace>) -> Conditions {
+pub(super) fn conditions(patient: &PatientId, filter: &EntryFilter, after: Option<EntryPlace>) -> Conditions {
     let mut conditions = vec!["patient = ?".to_owned()];
     let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(*patient)];
     let mut and = |condition: &str, value: Box<dyn ToSql>| {

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod chart;
 pub mod conflicts;
 mod connection;
+pub mod counted;
 pub mod cursors;
 pub mod documents;
 pub mod drawer;

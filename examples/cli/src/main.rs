@@ -16,7 +16,7 @@ mod words;
 use clap::{Parser, Subcommand};
 use command::{
     admin, audit, chart, conflicts, doctor, drawer, enrol, event, export, import, inbox, patient, queue,
-    serve, sync, timeline,
+    serve, statistics, sync, timeline,
 };
 use device::DeviceOptions;
 use failure::{Ending, Failure, Result};
@@ -88,6 +88,8 @@ enum DeviceCommand {
     Chart(chart::Command),
     /// A patient's timeline.
     Timeline(timeline::Arguments),
+    /// What a patient's timeline holds, counted, and the values of a numeric field.
+    Stats(statistics::Arguments),
     /// Imports records.
     #[command(subcommand)]
     Import(import::Command),
@@ -197,6 +199,7 @@ async fn on_device(command: DeviceCommand, client: &Client, output: &Output) -> 
         DeviceCommand::Event(command) => event::run(command, client, output).await,
         DeviceCommand::Chart(command) => chart::run(command, client, output).await,
         DeviceCommand::Timeline(arguments) => timeline::run(arguments, client, output).await,
+        DeviceCommand::Stats(arguments) => statistics::run(arguments, client, output).await,
         DeviceCommand::Import(command) => import::run(command, client, output).await,
         DeviceCommand::Status => sync::status(client, output).await,
         DeviceCommand::Outbox(arguments) => queue::run(arguments, client, output).await,

@@ -88,6 +88,25 @@ messages! {
     No = "no", "não";
     Shown = "shown", "mostrado";
 
+    ColumnMeasure = "Measure", "Medida";
+    ColumnUnit = "Unit", "Unidade";
+    ColumnValues = "Values", "Valores";
+    ColumnMean = "Mean", "Média";
+    ColumnMovingAverage = "Moving average", "Média móvel";
+    ColumnPercentile = "95th percentile", "Percentil 95";
+    ColumnWeekday = "Day", "Dia";
+    Monday = "Mon", "seg";
+    Tuesday = "Tue", "ter";
+    Wednesday = "Wed", "qua";
+    Thursday = "Thu", "qui";
+    Friday = "Fri", "sex";
+    Saturday = "Sat", "sáb";
+    Sunday = "Sun", "dom";
+    StatisticsHours = "By weekday and hour, in the zone each was made in:",
+        "Por dia da semana e hora, no fuso em que cada um foi feito:";
+    StatisticsLeftOut = "Left out, as they are not one exact number: {}.",
+        "Ficaram de fora por não serem um número exato: {}.";
+
     StatusPending = "Waiting to be sent", "Aguardando envio";
     StatusParked = "Parked", "Retidas";
     StatusDrawer = "Refused, in the drawer", "Recusadas, na gaveta";

@@ -62,6 +62,7 @@ fn every_document_fits_its_schema() {
         "event-show",
         &["event", "show", &entry, "--patient", &patient],
     );
+    statistics(&ana, &patient);
     imports(&clinic, &ana);
     for (name, arguments) in [
         ("status", &["status"][..]),
@@ -160,6 +161,59 @@ fn events(device: &Device<'_>, patient: &str) -> String {
     entry
 }
 
+fn statistics(device: &Device<'_>, patient: &str) {
+    let before = asked(device, "stats", &["stats", "--patient", patient]);
+    assert_eq!(before["numeric"], Value::Null);
+    for (at, body) in [
+        ("2026-05-04T10:30:00-03:00", "{\"systolic\":120}"),
+        ("2026-05-05T23:30:00-03:00", "{\"systolic\":130}"),
+    ] {
+        let vitals = [
+            "event",
+            "add",
+            "--patient",
+            patient,
+            "--kind",
+            "vitals",
+            "--text",
+            "PA",
+        ];
+        device.ask(&[&vitals[..], &["--at", at, "--body", body]].concat());
+    }
+    let stats = ["stats", "--patient", patient, "--value", "vitals.systolic"];
+    let found = asked(
+        device,
+        "stats",
+        &[&stats[..], &["--kind", "vitals", "--window", "2"]].concat(),
+    );
+    assert_eq!(
+        (&found["entries"], &found["by_kind"]["vitals"]),
+        (&2.into(), &2.into())
+    );
+    assert_eq!(
+        found["heatmap"][1],
+        serde_json::json!({"weekday": 2, "hour": 23, "entries": 1})
+    );
+    let series = &found["numeric"]["series"][0];
+    assert_eq!(
+        (series["unit"].as_str(), series["mean"].as_f64()),
+        (Some("mm[Hg]"), Some(125.0))
+    );
+    let narrow = [
+        "--from",
+        "2026-05-05T00:00:00-03:00",
+        "--to",
+        "2026-05-06T00:00:00-03:00",
+        "--search",
+        "pa",
+    ];
+    let found = asked(device, "stats", &[&stats[..], &narrow].concat());
+    assert_eq!(
+        (&found["entries"], &found["numeric"]["series"][0]["p95"]),
+        (&1.into(), &130.0.into())
+    );
+}
+
 fn conflict(ana: &Device<'_>, bruno: &Device<'_>, patient: &str) {
     let allergy = ["chart", "set", "--patient", patient, "--kind", "allergy"];
     let new = [&allergy[..], &["--field", "display=Dipirona"]].concat();
@@ -254,6 +308,18 @@ fn every_failure_has_its_code_and_its_exit_status() {
             &["--server", "http://clinic.example"],
             3,
             "address_refused",
+        ),
+        (
+            &["stats", "--patient", &patient],
+            &["--from", "ontem"],
+            3,
+            "not_a_date",
+        ),
+        (
+            &["stats", "--patient"],
+            &["00000000-0000-0000-0000-000000000001"],
+            3,
+            "unknown_patient",
         ),
         (&["import", "fhir"], &["/does/not/exist"], 2, "file_unreadable"),
     ];

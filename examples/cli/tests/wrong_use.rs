@@ -5,6 +5,9 @@ mod support;
 
 use support::{Clinic, fits};
 
+/// A well-formed id that no patient has.
+const NOBODY: &str = "00000000-0000-0000-0000-000000000001";
+
 #[test]
 fn what_is_typed_wrong_is_told_with_its_code_and_without_what_was_typed() {
     let clinic = Clinic::new();
@@ -44,6 +47,26 @@ fn what_is_typed_wrong_is_told_with_its_code_and_without_what_was_typed() {
         (
             &["patient", "add", "--contact", "segredo"],
             "The value of --contact <SYSTEM=VALUE> cannot be understood.",
+        ),
+        (
+            &["stats", "--patient", NOBODY, "--value", "segredo"],
+            "The value of --value <KIND.FIELD> cannot be understood.",
+        ),
+        (
+            &[
+                "stats",
+                "--patient",
+                NOBODY,
+                "--value",
+                "vitals.systolic",
+                "--window",
+                "0segredo",
+            ],
+            "The value of --window <VALUES> cannot be understood.",
+        ),
+        (
+            &["stats", "--patient", NOBODY, "--window", "3"],
+            "Missing: --value <KIND.FIELD>.",
         ),
         (
             &["--log", "segredo", "status"],

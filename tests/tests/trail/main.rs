@@ -1,5 +1,5 @@
-//! What the trail promises about what it holds: merging, drafts, corrections, records, clocks, audit, scope, and
-//! what people type wrong. Tests name the invariants they show.
+//! What the trail promises about what it holds: merging, drafts, corrections, records, statistics, clocks, audit,
+//! scope, and what people type wrong. Tests name the invariants they show.
 
 mod audited;
 mod bad_input;
@@ -13,4 +13,5 @@ mod scope;
 mod scribbling;
 mod search;
 mod snapshots;
+mod statistics;
 mod watched;

@@ -14,6 +14,7 @@ pub(crate) mod inbox;
 pub(crate) mod patient;
 pub(crate) mod queue;
 pub(crate) mod serve;
+pub(crate) mod statistics;
 pub(crate) mod sync;
 pub(crate) mod timeline;
 

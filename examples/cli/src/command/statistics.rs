@@ -1,0 +1,177 @@
+//! `stats`. The same entries give the same document on every device.
+
+use super::{PURPOSE, completeness, time};
+use crate::failure::{Ending, Result};
+use crate::output::{Output, Table};
+use crate::words::{Message, Words};
+use vereda_core::client::{Client, NumericRequest, NumericSeries, NumericStatistics, TimelineStatistics};
+use vereda_core::id::PatientId;
+use vereda_core::record::{Heatmap, NumericField, Window};
+use vereda_core::redact::Sensitive;
+use vereda_core::store::entries::EntryFilter;
+
+/// Which entries, and what of them.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Whose.
+    #[arg(long)]
+    patient: PatientId,
+    /// Only this kind; several may be given.
+    #[arg(long)]
+    kind: Vec<String>,
+    /// From this time on.
+    #[arg(long, value_name = "RFC3339")]
+    from: Option<String>,
+    /// Before this time.
+    #[arg(long, value_name = "RFC3339")]
+    to: Option<String>,
+    /// All these words, as beginnings of words.
+    #[arg(long, value_name = "WORDS")]
+    search: Option<String>,
+    /// The values of a numeric field of a kind's bodies, as vitals.systolic or observation.value.
+    #[arg(long, value_name = "KIND.FIELD", value_parser = field)]
+    value: Option<NumericField>,
+    /// How many values the moving average looks at: 1 to 1000.
+    #[arg(long, value_name = "VALUES", value_parser = window, default_value = "7", requires = "value")]
+    window: Window,
+    /// Why the patient is opened, for the audit.
+    #[arg(long, default_value = PURPOSE)]
+    purpose: String,
+}
+
+fn field(text: &str) -> Result<NumericField, String> {
+    NumericField::parse(text).map_err(|_| "KIND.FIELD is needed".to_owned())
+}
+
+fn window(text: &str) -> Result<Window, String> {
+    let values = text.parse().ok().and_then(Window::new);
+    values.ok_or("a whole number from 1 to 1000 is needed".to_owned())
+}
+
+pub(crate) async fn run(arguments: Arguments, client: &Client, output: &Output) -> Result {
+    let filter = EntryFilter {
+        kinds: arguments.kind,
+        from_ms: time(arguments.from.as_deref())?.map(|at| at.utc_ms),
+        to_ms: time(arguments.to.as_deref())?.map(|at| at.utc_ms),
+        words: arguments.search.map(Sensitive),
+        ..EntryFilter::default()
+    };
+    let window = arguments.window;
+    let numeric = arguments.value.map(|field| NumericRequest { field, window });
+    let view = client.open_patient(arguments.patient, arguments.purpose).await?;
+    let statistics = view.statistics(filter, numeric).await?;
+    output.show(&statistics, |words| text(words, &statistics));
+    Ok(Ending::Done)
+}
+
+fn text(words: Words, statistics: &TimelineStatistics) -> String {
+    let mut kinds = Table::new([words.of(Message::ColumnKind), words.of(Message::StatusEntries)]);
+    for (kind, entries) in &statistics.by_kind {
+        kinds.row([kind.clone(), entries.to_string()]);
+    }
+    if kinds.is_empty() {
+        let nothing = words.of(Message::None);
+        return format!("{nothing}\n{}", completeness(words, &statistics.completeness));
+    }
+    let mut text = kinds.text();
+    text.push_str(&format!("\n{}\n", words.of(Message::StatisticsHours)));
+    text.push_str(&hours(words, &statistics.heatmap));
+    if let Some(numeric) = &statistics.numeric {
+        text.push_str(&values(words, numeric));
+    }
+    text.push('\n');
+    text.push_str(&completeness(words, &statistics.completeness));
+    text
+}
+
+/// A line for each day, a column for each hour.
+fn hours(words: Words, heatmap: &Heatmap) -> String {
+    let weekdays = [
+        Message::Monday,
+        Message::Tuesday,
+        Message::Wednesday,
+        Message::Thursday,
+        Message::Friday,
+        Message::Saturday,
+        Message::Sunday,
+    ];
+    let hour_names: Vec<String> = (0..24).map(|hour| format!("{hour:02}")).collect();
+    let mut heading = [words.of(Message::ColumnWeekday); 25];
+    for (column, hour) in heading.iter_mut().skip(1).zip(&hour_names) {
+        *column = hour;
+    }
+    let mut table = Table::new(heading);
+    for (weekday, name) in (1..).zip(weekdays) {
+        let mut row = [const { String::new() }; 25];
+        row.fill("·".to_owned());
+        row[0] = words.of(name).to_owned();
+        for cell in heatmap.cells().filter(|cell| cell.weekday == weekday) {
+            row[usize::from(cell.hour) + 1] = cell.entries.to_string();
+        }
+        table.row(row);
+    }
+    table.text()
+}
+
+fn values(words: Words, numeric: &NumericStatistics) -> String {
+    let mut figures = Table::new([
+        words.of(Message::ColumnMeasure),
+        words.of(Message::ColumnUnit),
+        words.of(Message::ColumnValues),
+        words.of(Message::ColumnMean),
+        words.of(Message::ColumnPercentile),
+    ]);
+    for series in &numeric.series {
+        figures.row([
+            measured(series),
+            unit(series),
+            series.points.len().to_string(),
+            format!("{:.2}", series.mean.get()),
+            series.p95.get().to_string(),
+        ]);
+    }
+    let mut text = match figures.is_empty() {
+        true => format!("\n{}\n", words.of(Message::None)),
+        false => format!("\n{}", figures.text()),
+    };
+    for series in &numeric.series {
+        let mut points = Table::new([
+            words.of(Message::ColumnWhen),
+            words.of(Message::ColumnMeasure),
+            words.of(Message::ColumnUnit),
+            words.of(Message::ColumnValue),
+            words.of(Message::ColumnMovingAverage),
+        ]);
+        for point in &series.points {
+            points.row([
+                point.at.to_string(),
+                measured(series),
+                unit(series),
+                point.value.get().to_string(),
+                format!("{:.2}", point.moving_average.get()),
+            ]);
+        }
+        text.push_str(&format!("\n{}", points.text()));
+    }
+    if numeric.left_out > 0 {
+        let left_out = words.with(Message::StatisticsLeftOut, &[&numeric.left_out]);
+        text.push_str(&format!("\n{left_out}\n"));
+    }
+    text
+}
+
+fn measured(series: &NumericSeries) -> String {
+    series
+        .measure
+        .code
+        .as_ref()
+        .map_or("–".to_owned(), |code| code.0.clone())
+}
+
+fn unit(series: &NumericSeries) -> String {
+    series
+        .measure
+        .unit
+        .as_ref()
+        .map_or("–".to_owned(), |unit| unit.0.clone())
+}
