@@ -86,6 +86,15 @@ impl World {
         Rows::read(&self.device_file(device))
     }
 
+    /// The one open conflict of a device.
+    pub fn the_conflict(&self, device: usize) -> ConflictRow {
+        let conflicts = self.rows(device).conflicts;
+        let [conflict] = conflicts.as_slice() else {
+            panic!("one conflict, not {}", conflicts.len())
+        };
+        conflict.clone()
+    }
+
     /// What enrolment gave a device.
     pub fn enrolment(&self, device: usize) -> Enrolment {
         let found = meta::get(&self.device_file(device), "enrolment").expect("the store reads");

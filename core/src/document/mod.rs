@@ -10,6 +10,7 @@ mod genesis;
 mod key;
 mod loaded;
 mod operation;
+mod perform;
 mod state;
 mod touched;
 

@@ -4,7 +4,7 @@ use vereda_core::client::Resolution;
 use vereda_core::id::{ChartItemId, EntryId, PatientId};
 use vereda_core::record::{ChartKind, NewEntry};
 use vereda_core::redact::Sensitive;
-use vereda_core::store::conflicts::{ConflictRow, ConflictSubject};
+use vereda_core::store::conflicts::ConflictSubject;
 use vereda_tests::{World, at};
 
 fn set(
@@ -44,19 +44,11 @@ fn conflicting(seed: u64) -> (World, PatientId, ChartItemId) {
     (world, patient, item)
 }
 
-fn the_conflict(world: &World, device: usize) -> ConflictRow {
-    let conflicts = world.rows(device).conflicts;
-    let [conflict] = conflicts.as_slice() else {
-        panic!("one conflict, not {}", conflicts.len())
-    };
-    conflict.clone()
-}
-
 #[test]
 fn c3_a_conflict_shows_both_values_with_who_and_when_on_every_device() {
     let (world, patient, item) = conflicting(31);
     world.assert_same_rows();
-    let conflict = the_conflict(&world, 2);
+    let conflict = world.the_conflict(2);
     assert_eq!((conflict.patient, conflict.subject), (patient, item.0));
     assert_eq!(conflict.subject_kind, ConflictSubject::ChartItem);
     assert_eq!(conflict.field, "severity");
@@ -100,11 +92,11 @@ fn a_conflict_is_one_patients_whoever_else_has_an_item_of_its_id() {
         &[("severity", "moderada")],
     );
     world.converge();
-    let open = the_conflict(&world, 1);
+    let open = world.the_conflict(1);
     set(&mut world, 1, patients[1], Some(item), &[("severity", "leve")]);
     world.converge();
     for device in 0..2 {
-        assert_eq!(the_conflict(&world, device), open);
+        assert_eq!(world.the_conflict(device), open);
     }
     set(&mut world, 0, patients[1], Some(item), &[("display", "Iodo")]);
     set(&mut world, 1, patients[1], Some(item), &[("display", "Látex")]);
@@ -125,7 +117,7 @@ fn a_conflict_is_one_patients_whoever_else_has_an_item_of_its_id() {
 fn c3_a_decision_is_a_write_that_closes_the_conflict_everywhere() {
     for chosen in 0..3 {
         let (mut world, _, _) = conflicting(32 + chosen as u64);
-        let conflict = the_conflict(&world, 2);
+        let conflict = world.the_conflict(2);
         let value = match chosen {
             2 => Sensitive("gravíssima".to_owned()),
             index => conflict.choices[index].value.clone(),

@@ -5,7 +5,7 @@ use vereda_core::error::Code;
 use vereda_core::id::PatientId;
 use vereda_core::record::{Identifier, IdentifierSystem, PatientRecord};
 use vereda_core::redact::Sensitive;
-use vereda_core::store::conflicts::{ConflictRow, ConflictSubject};
+use vereda_core::store::conflicts::ConflictSubject;
 use vereda_core::store::patients::PatientRow;
 use vereda_tests::World;
 
@@ -44,14 +44,6 @@ fn shared(seed: u64) -> (World, PatientId) {
     let patient = world.patient(0, "Olga Pires");
     world.converge();
     (world, patient)
-}
-
-fn the_conflict(world: &World, device: usize) -> ConflictRow {
-    let conflicts = world.rows(device).conflicts;
-    let [conflict] = conflicts.as_slice() else {
-        panic!("one conflict, not {}", conflicts.len())
-    };
-    conflict.clone()
 }
 
 #[test]
@@ -109,7 +101,7 @@ fn c3_two_edits_of_one_field_are_a_conflict_with_both_values_on_every_device() {
         world.converge();
         world.assert_same_rows();
         let dates = ["\"1980-03-04\"", "\"1980-04-03\""];
-        let conflict = the_conflict(&world, 1 - first);
+        let conflict = world.the_conflict(1 - first);
         assert_eq!(conflict.subject_kind, ConflictSubject::Patient);
         assert_eq!(conflict.field, "birth_date");
         assert!(conflict.needs_person);
@@ -165,7 +157,7 @@ fn c3_a_value_nobody_edited_names_who_registered_it() {
     world.sync(0);
     world.converge();
     // Back to what was registered, against the one that waits.
-    let conflict = the_conflict(&world, 2);
+    let conflict = world.the_conflict(2);
     assert!(
         conflict
             .choices
@@ -192,7 +184,7 @@ fn c3_a_decision_takes_away_only_what_its_author_saw() {
     world.sync(0);
     world.sync(1);
     world.sync(0);
-    let conflict = the_conflict(&world, 0);
+    let conflict = world.the_conflict(0);
     let write = conflict.choices[0].write;
     world
         .run(0, |client| async move {
@@ -205,7 +197,7 @@ fn c3_a_decision_takes_away_only_what_its_author_saw() {
     world.sync(2);
     world.converge();
     world.assert_same_rows();
-    let left = the_conflict(&world, 1);
+    let left = world.the_conflict(1);
     let values: Vec<&str> = left.choices.iter().map(|choice| choice.value.as_str()).collect();
     assert_eq!(
         values,
@@ -302,7 +294,7 @@ fn c3_two_imports_of_one_patient_that_differ_are_a_conflict() {
     }
     world.converge();
     world.assert_same_rows();
-    let conflict = the_conflict(&world, 2);
+    let conflict = world.the_conflict(2);
     let values: Vec<&str> = conflict
         .choices
         .iter()
@@ -400,7 +392,7 @@ fn the_same_field_from_an_old_screen_is_a_conflict_and_no_value_is_lost() {
         .expect("edited");
     world.converge();
     for device in 0..2 {
-        let conflict = the_conflict(&world, device);
+        let conflict = world.the_conflict(device);
         let mut values: Vec<_> = conflict
             .choices
             .iter()
@@ -424,7 +416,7 @@ fn a_conflict_that_got_another_value_since_it_was_shown_is_not_decided() {
     world.sync(0);
     world.sync(1);
     world.sync(0);
-    let shown = the_conflict(&world, 0);
+    let shown = world.the_conflict(0);
     world.sync(2);
     world.sync(0);
     let write = shown.choices[0].write;
@@ -432,5 +424,5 @@ fn a_conflict_that_got_another_value_since_it_was_shown_is_not_decided() {
         client.conflicts().resolve(shown, Resolution::Choice(write)).await
     });
     assert_eq!(decided.expect_err("a third name came").code, Code::ContentChanged);
-    assert_eq!(the_conflict(&world, 0).choices.len(), 3);
+    assert_eq!(world.the_conflict(0).choices.len(), 3);
 }

@@ -1,42 +1,24 @@
 //! `stats`. The same entries give the same document on every device.
 
-use super::{PURPOSE, completeness, time};
+use super::completeness;
+use super::selection::Selection;
 use crate::failure::{Ending, Result};
 use crate::output::{Output, Table};
 use crate::words::{Message, Words};
 use vereda_core::client::{Client, NumericRequest, NumericSeries, NumericStatistics, TimelineStatistics};
-use vereda_core::id::PatientId;
 use vereda_core::record::{Heatmap, NumericField, Window};
-use vereda_core::redact::Sensitive;
-use vereda_core::store::entries::EntryFilter;
 
 /// Which entries, and what of them.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Whose.
-    #[arg(long)]
-    patient: PatientId,
-    /// Only this kind; several may be given.
-    #[arg(long)]
-    kind: Vec<String>,
-    /// From this time on.
-    #[arg(long, value_name = "RFC3339")]
-    from: Option<String>,
-    /// Before this time.
-    #[arg(long, value_name = "RFC3339")]
-    to: Option<String>,
-    /// All these words, as beginnings of words.
-    #[arg(long, value_name = "WORDS")]
-    search: Option<String>,
+    #[command(flatten)]
+    selection: Selection,
     /// The values of a numeric field of a kind's bodies, as vitals.systolic or observation.value.
     #[arg(long, value_name = "KIND.FIELD", value_parser = field)]
     value: Option<NumericField>,
     /// How many values the moving average looks at: 1 to 1000.
     #[arg(long, value_name = "VALUES", value_parser = window, default_value = "7", requires = "value")]
     window: Window,
-    /// Why the patient is opened, for the audit.
-    #[arg(long, default_value = PURPOSE)]
-    purpose: String,
 }
 
 fn field(text: &str) -> Result<NumericField, String> {
@@ -49,16 +31,10 @@ fn window(text: &str) -> Result<Window, String> {
 }
 
 pub(crate) async fn run(arguments: Arguments, client: &Client, output: &Output) -> Result {
-    let filter = EntryFilter {
-        kinds: arguments.kind,
-        from_ms: time(arguments.from.as_deref())?.map(|at| at.utc_ms),
-        to_ms: time(arguments.to.as_deref())?.map(|at| at.utc_ms),
-        words: arguments.search.map(Sensitive),
-        ..EntryFilter::default()
-    };
+    let filter = arguments.selection.filter()?;
     let window = arguments.window;
     let numeric = arguments.value.map(|field| NumericRequest { field, window });
-    let view = client.open_patient(arguments.patient, arguments.purpose).await?;
+    let view = arguments.selection.open(client).await?;
     let statistics = view.statistics(filter, numeric).await?;
     output.show(&statistics, |words| text(words, &statistics));
     Ok(Ending::Done)

@@ -1,34 +1,20 @@
 //! `timeline`. The entries of the JSON document hold nothing of the device: two devices in step print the same bytes.
 
-use super::{PURPOSE, author, completeness, time};
+use super::selection::Selection;
+use super::{author, completeness};
 use crate::failure::{Ending, Result};
 use crate::output::{Output, Table};
 use crate::words::Message;
 use serde::Serialize;
 use vereda_core::client::{Client, PageRequest};
 use vereda_core::engine::Completeness;
-use vereda_core::id::PatientId;
-use vereda_core::redact::Sensitive;
 use vereda_core::store::entries::{EntryFilter, EntryRow, EntryStatus};
 
 /// Which entries.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Whose.
-    #[arg(long)]
-    patient: PatientId,
-    /// Only this kind; several may be given.
-    #[arg(long)]
-    kind: Vec<String>,
-    /// From this time on.
-    #[arg(long, value_name = "RFC3339")]
-    from: Option<String>,
-    /// Before this time.
-    #[arg(long, value_name = "RFC3339")]
-    to: Option<String>,
-    /// All these words, as beginnings of words.
-    #[arg(long, value_name = "WORDS")]
-    search: Option<String>,
+    #[command(flatten)]
+    selection: Selection,
     /// Only drafts, final, amended or entered_in_error entries.
     #[arg(long, value_parser = status)]
     status: Option<EntryStatus>,
@@ -41,9 +27,6 @@ pub(crate) struct Arguments {
     /// The `next` of the page before.
     #[arg(long, value_name = "CURSOR")]
     after: Option<String>,
-    /// Why the patient is opened, for the audit.
-    #[arg(long, default_value = PURPOSE)]
-    purpose: String,
 }
 
 fn status(name: &str) -> Result<EntryStatus, String> {
@@ -75,19 +58,15 @@ struct TimelinePage {
 
 pub(crate) async fn run(arguments: Arguments, client: &Client, output: &Output) -> Result {
     let filter = EntryFilter {
-        kinds: arguments.kind,
-        from_ms: time(arguments.from.as_deref())?.map(|at| at.utc_ms),
-        to_ms: time(arguments.to.as_deref())?.map(|at| at.utc_ms),
-        words: arguments.search.map(Sensitive),
-        author: None,
         status: arguments.status,
         oldest_first: arguments.oldest_first,
+        ..arguments.selection.filter()?
     };
     let request = PageRequest {
         limit: arguments.limit,
         after: arguments.after,
     };
-    let view = client.open_patient(arguments.patient, arguments.purpose).await?;
+    let view = arguments.selection.open(client).await?;
     let page = view.timeline(filter, request).await?;
     let identity = client.identity().await.ok();
     let page = TimelinePage {
