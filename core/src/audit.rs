@@ -52,6 +52,7 @@ pub fn record(step: &mut Step<'_>, record: &AuditRecord) -> Result<()> {
     )?;
     step.device.counters.audit_last = k;
     step.device.counters.audit_head = ByteArray::new(head);
+    step.changes.audit = true;
     Ok(())
 }
 

@@ -19,6 +19,8 @@ pub struct Changes {
     pub patient_list: bool,
     /// The outbox, the drawer or the state of synchronising.
     pub queue: bool,
+    /// The audit.
+    pub audit: bool,
     /// More patients changed than are listed.
     pub many: bool,
 }
@@ -45,6 +47,7 @@ impl Changes {
         }
         self.patient_list |= other.patient_list;
         self.queue |= other.queue;
+        self.audit |= other.audit;
         self.many |= other.many;
     }
 }

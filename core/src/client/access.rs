@@ -1,6 +1,6 @@
 //! The audit as a person reads it.
 
-use super::Client;
+use super::{Client, Watched};
 use crate::audit::{self, AuditEntry, AuditVerification};
 use crate::error::Result;
 use serde::Serialize;
@@ -24,6 +24,19 @@ impl Auditing<'_> {
         self.0
             .call(move |step| audit::list(step.transaction, after, limit))
             .await
+    }
+
+    /// The same, watched.
+    pub fn watch_list(&self, after: u64, limit: usize) -> Watched<Vec<AuditEntry>> {
+        let client = self.0.clone();
+        Watched::new(
+            self.0.changes(),
+            Box::new(|changes| changes.audit),
+            Box::new(move || {
+                let client = client.clone();
+                Box::pin(async move { client.audit().list(after, limit).await })
+            }),
+        )
     }
 
     /// Walks the chain.

@@ -3,7 +3,7 @@
 use super::patients::audit_list;
 use super::{Client, Watched};
 use crate::error::{Code, Result, SyncError};
-use crate::id::{ChartItemId, ConflictId, EntryId, PatientId, WriteId};
+use crate::id::{ChartItemId, EntryId, PatientId, WriteId};
 use crate::outbox::{NewWrite, Saved, submit};
 use crate::record::{ChartKind, Compartment, Intent, PatientField};
 use crate::redact::Sensitive;
@@ -62,19 +62,17 @@ impl Conflicts<'_> {
             .await
     }
 
-    /// An open conflict.
-    ///
-    /// # Errors
-    /// `unknown_conflict`.
-    pub async fn get(&self, id: ConflictId) -> Result<ConflictRow> {
-        self.0
-            .call(move |step| {
-                let conflict = conflicts::get(step.transaction, &id)?;
-                let conflict = conflict.ok_or(SyncError::from(Code::UnknownConflict))?;
-                audit_list(step, "conflicts", 1, "")?;
-                Ok(conflict)
-            })
-            .await
+    /// The same, watched.
+    pub fn watch_undecided(&self) -> Watched<Vec<EntryRow>> {
+        let client = self.0.clone();
+        Watched::new(
+            self.0.changes(),
+            Box::new(|changes| !changes.patients.is_empty() || changes.many),
+            Box::new(move || {
+                let client = client.clone();
+                Box::pin(async move { client.conflicts().undecided().await })
+            }),
+        )
     }
 
     /// Decides a conflict between the values that were `shown`.

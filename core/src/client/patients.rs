@@ -195,6 +195,23 @@ impl Patients<'_> {
             .await
     }
 
+    /// The same, watched: a colleague's registration may come while somebody types.
+    pub fn watch_duplicates(
+        &self,
+        record: PatientRecord,
+        except: Option<PatientId>,
+    ) -> Watched<Vec<DuplicatePatient>> {
+        let client = self.0.clone();
+        Watched::new(
+            self.0.changes(),
+            Box::new(|changes| changes.patient_list),
+            Box::new(move || {
+                let (client, record) = (client.clone(), record.clone());
+                Box::pin(async move { client.patients().duplicates(record, except).await })
+            }),
+        )
+    }
+
     /// Decides a conflict about a field of a record.
     pub(super) async fn resolve(
         &self,

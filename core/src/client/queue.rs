@@ -99,6 +99,19 @@ impl Queue<'_> {
             .await
     }
 
+    /// The same, watched.
+    pub fn watch_outbox(&self) -> Watched<Vec<OutboxItem>> {
+        let client = self.0.clone();
+        Watched::new(
+            self.0.changes(),
+            Box::new(|changes| changes.queue),
+            Box::new(move || {
+                let client = client.clone();
+                Box::pin(async move { client.queue().outbox().await })
+            }),
+        )
+    }
+
     /// Tries parked writes again.
     pub async fn unpark(&self) -> Result<usize> {
         self.0.call(|step| Ok(rows::unpark(step.transaction)?)).await

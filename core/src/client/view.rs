@@ -221,6 +221,14 @@ impl PatientView {
         .await
     }
 
+    /// The same, watched.
+    pub fn watch_entry(&self, id: EntryId) -> Watched<EntryDetail> {
+        self.watched(move |view| {
+            let view = view.clone();
+            Box::pin(async move { view.entry(id).await })
+        })
+    }
+
     /// Notes in the audit that what is read now leaves the device.
     pub async fn export(&self, reason: String) -> Result<()> {
         self.read(move |step, patient| audit::did(step, "export", Some(patient.0), &reason))

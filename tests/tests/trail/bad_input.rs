@@ -153,7 +153,6 @@ fn what_is_not_there_is_refused_with_its_code() {
         "unknown_conflict": |client| client.conflicts().resolve(
             no_conflict.clone(),
             vereda_core::client::Resolution::Choice(WriteId(NOBODY)));
-        "unknown_conflict": |client| client.conflicts().get(ConflictId(NOBODY));
         "unknown_write": |client| client.queue().resend(WriteId(NOBODY), None, None);
         "unknown_write": |client| client.queue().discard(WriteId(NOBODY), "porque sim".into());
         "reason_required": |client| client.queue().discard(WriteId(NOBODY), " ".into());

@@ -6,7 +6,7 @@ use std::task::Poll;
 use vereda_core::client::{PageRequest, PatientFilter, Watched};
 use vereda_core::error::SyncError;
 use vereda_core::record::PatientRecord;
-use vereda_core::store::entries::EntryFilter;
+use vereda_core::store::entries::{EntryFilter, EntryStatus};
 use vereda_tests::{World, note};
 
 /// Whether the next page is not there yet.
@@ -83,6 +83,45 @@ fn the_watched_list_of_patients_and_the_status_follow() {
             assert_eq!(status.next().await?.pending, 1);
             client.sync_once(60_000).await?;
             assert_eq!(status.next().await?.pending, 0);
+            Ok::<_, SyncError>(())
+        })
+        .expect("watched");
+}
+
+#[test]
+fn every_list_and_detail_has_a_watched_twin_that_follows() {
+    let mut world = World::new(95, 1);
+    let patient = world.patient(0, "Rosa Alves Melo");
+    world
+        .run(0, |client| async move {
+            let twin = PatientRecord::named("Rosa Alves Melo");
+            let mut outbox = client.queue().watch_outbox();
+            let mut audit = client.audit().watch_list(0, 100);
+            let mut duplicates = client.patients().watch_duplicates(twin.clone(), None);
+            let mut undecided = client.conflicts().watch_undecided();
+            assert_eq!(outbox.next().await?.len(), 1);
+            let records = audit.next().await?.len();
+            assert_eq!(duplicates.next().await?.len(), 1);
+            assert_eq!(undecided.next().await?.len(), 0);
+
+            client.patients().register(twin).await?;
+            assert_eq!(outbox.next().await?.len(), 2);
+            assert_eq!(duplicates.next().await?.len(), 2);
+            // Three lists were shown and one write was saved.
+            assert_eq!(audit.next().await?.len(), records + 4);
+            assert!(
+                waits(&mut audit).await,
+                "reading the audit is no access to a patient"
+            );
+
+            let saved = client.timeline().add(patient, note(1, "Alta.")).await?;
+            let view = client.open_patient(patient, "consulta").await?;
+            let entry = saved.entry.expect("an entry");
+            let mut detail = view.watch_entry(entry);
+            assert_eq!(detail.next().await?.entry.status, EntryStatus::Final);
+            client.timeline().retract(entry, "outro paciente".into()).await?;
+            assert_eq!(detail.next().await?.entry.status, EntryStatus::EnteredInError);
+            assert_eq!(undecided.next().await?.len(), 0);
             Ok::<_, SyncError>(())
         })
         .expect("watched");

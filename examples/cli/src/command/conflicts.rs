@@ -6,6 +6,7 @@ use crate::output::{Output, Table};
 use crate::words::{Message, Words};
 use serde::Serialize;
 use vereda_core::client::{Client, Identity, Resolution};
+use vereda_core::error::{Code, SyncError};
 use vereda_core::id::{ConflictId, WriteId};
 use vereda_core::redact::Sensitive;
 use vereda_core::store::conflicts::ConflictRow;
@@ -53,7 +54,9 @@ pub(crate) async fn run(command: Command, client: &Client, output: &Output) -> R
                     return Err(Failure::Usage(usage));
                 }
             };
-            let shown = client.conflicts().get(id).await?;
+            let open = client.conflicts().list().await?;
+            let shown = open.into_iter().find(|conflict| conflict.id == id);
+            let shown = shown.ok_or(SyncError::from(Code::UnknownConflict))?;
             show_saved(output, &client.conflicts().resolve(shown, resolution).await?);
         }
     }
