@@ -6,9 +6,9 @@ use crate::token::{ReadToken, RefreshWorth};
 use crate::writer::Session;
 use std::collections::BTreeSet;
 use vereda_core::error::Code;
-use vereda_core::id::TenantId;
+use vereda_core::id::{TenantId, UnitId};
 use vereda_core::protocol::{Credential, Scope, Tokens};
-use vereda_core::record::Stream;
+use vereda_core::record::{Compartment, Stream};
 
 /// A device that proved who it is.
 #[derive(Debug)]
@@ -30,19 +30,20 @@ impl Caller {
     }
 }
 
-/// The streams of a member.
+/// The streams of a member: of each unit what their role reads there, and what is granted to them in it.
 pub(crate) fn streams(member: &MemberRow) -> BTreeSet<Stream> {
-    member
-        .units
-        .iter()
-        .flat_map(|unit| {
-            member
-                .role
-                .compartments()
-                .iter()
-                .map(|c| Stream::new(unit.id, *c))
-        })
-        .collect()
+    let of_unit = |unit: UnitId| {
+        let granted: Vec<Compartment> = member
+            .grants
+            .iter()
+            .filter_map(|(granted_in, compartment)| (*granted_in == unit).then_some(*compartment))
+            .collect();
+        let compartments: Vec<Compartment> = member.role.compartments(&granted).collect();
+        compartments
+            .into_iter()
+            .map(move |compartment| Stream::new(unit, compartment))
+    };
+    member.units.iter().flat_map(|unit| of_unit(unit.id)).collect()
 }
 
 /// A member's scope as a device gets it.

@@ -1,5 +1,7 @@
 //! What an administrator does, on the same file as a server that may be running.
 
+mod scope;
+
 use crate::key_file::ServerKeys;
 use crate::role::Role;
 use crate::store::sqlite::{Directory, SqliteStore};

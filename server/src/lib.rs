@@ -31,6 +31,6 @@ mod writer;
 pub use exchange::{HttpRequest, HttpResponse, ServerNow};
 pub use key_file::{KeyFileError, ServerKeys};
 pub use net::{RunningServer, ServeConfig, ServeError, Transport, serve};
-pub use role::Role;
+pub use role::{Activity, Duty, Rights, Role};
 pub use server::{Poke, Server, ServerOptions};
 pub use throttle::Limits;

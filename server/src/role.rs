@@ -1,41 +1,177 @@
-//! Roles: which compartments of their units a user works with. Deny by default.
+//! Roles: what a user reads and writes in their units, and what they look after at the server. Deny by default.
+//!
+//! [`Role::rights`] is the one table everything follows: the streams of a device, what a write may say, who may read
+//! the audit. `docs/roles.md` shows it, and a test compares the two. What a person reads beyond their role is no role
+//! but a *scope*: a compartment granted to them in one unit ([`Rights::grants`], docs/adr/0024).
 
-use vereda_core::record::Compartment;
+use vereda_core::record::Compartment::{self, Agenda, Clinical, Identity, Sensitive};
+use vereda_core::record::Intent;
 
-/// What a user may see and write in their units.
+/// What a user is in their units.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Role {
-    /// Registers patients and keeps their records.
-    Reception,
-    /// Also the clinical timeline and chart.
+    /// Sees patients: records, timeline, chart, bookings.
     Clinician,
-    /// Also what a unit keeps closer (mental health, HIV …).
-    Specialist,
+    /// Registers patients and books; reads no clinical text.
+    Reception,
+    /// Looks after what a unit's writes left behind: quarantine, drawers, links of patients.
+    Supervisor,
+    /// Reads who read and wrote what, and no patient.
+    Auditor,
+    /// Keeps users and devices; reads no patient.
+    Administrator,
 }
+
+/// What a role may.
+#[derive(Debug)]
+pub struct Rights {
+    /// The compartments it reads in each unit of the user's.
+    pub reads: &'static [Compartment],
+    /// The compartments that may be granted in single units besides.
+    pub grants: &'static [Compartment],
+    /// What it may write, in the compartments it reads.
+    pub writes: &'static [Activity],
+    /// What it looks after at the server.
+    pub duties: &'static [Duty],
+}
+
+/// What a write is for: every intent belongs to one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Activity {
+    /// Patients' records.
+    Registration,
+    /// Rows that imported records name.
+    Import,
+    /// Timeline and chart.
+    Care,
+}
+
+/// What is done at the server, past any device.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Duty {
+    /// Lists and releases writes whose device lost its scope.
+    Quarantine,
+    /// Reads and verifies the devices' audits.
+    Audit,
+    /// Keeps users, units and devices.
+    Directory,
+}
+
+/// Compartments something is written to: a stream that nobody can write to is in nobody's scope, and costs no cursor.
+const OPENED: [Compartment; 3] = [Identity, Clinical, Sensitive];
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 3] = [Self::Reception, Self::Clinician, Self::Specialist];
+    pub const ALL: [Self; 5] = [
+        Self::Clinician,
+        Self::Reception,
+        Self::Supervisor,
+        Self::Auditor,
+        Self::Administrator,
+    ];
 
     /// The name in the store and on the command line.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Reception => "reception",
             Self::Clinician => "clinician",
-            Self::Specialist => "specialist",
+            Self::Reception => "reception",
+            Self::Supervisor => "supervisor",
+            Self::Auditor => "auditor",
+            Self::Administrator => "administrator",
         }
     }
 
-    /// The compartments.
-    pub fn compartments(self) -> &'static [Compartment] {
+    /// The table.
+    pub fn rights(self) -> &'static Rights {
         match self {
-            Self::Reception => &[Compartment::Identity],
-            Self::Clinician => &[Compartment::Identity, Compartment::Clinical],
-            Self::Specialist => &[
-                Compartment::Identity,
-                Compartment::Clinical,
-                Compartment::Sensitive,
-            ],
+            Self::Clinician => &Rights {
+                reads: &[Identity, Clinical, Agenda],
+                grants: &[Sensitive],
+                writes: &[Activity::Registration, Activity::Import, Activity::Care],
+                duties: &[],
+            },
+            Self::Reception => &Rights {
+                reads: &[Identity, Agenda],
+                grants: &[],
+                writes: &[Activity::Registration],
+                duties: &[],
+            },
+            Self::Supervisor => &Rights {
+                reads: &[Identity, Clinical],
+                grants: &[Sensitive],
+                writes: &[],
+                duties: &[Duty::Quarantine],
+            },
+            Self::Auditor => &Rights {
+                reads: &[],
+                grants: &[],
+                writes: &[],
+                duties: &[Duty::Audit],
+            },
+            Self::Administrator => &Rights {
+                reads: &[],
+                grants: &[],
+                writes: &[],
+                duties: &[Duty::Directory],
+            },
+        }
+    }
+
+    /// The compartments a user of this role works with in a unit in which `granted` are granted to them.
+    pub fn compartments(self, granted: &[Compartment]) -> impl Iterator<Item = Compartment> {
+        let rights = self.rights();
+        OPENED.into_iter().filter(move |compartment| {
+            rights.reads.contains(compartment)
+                || (rights.grants.contains(compartment) && granted.contains(compartment))
+        })
+    }
+
+    /// Whether it may write this.
+    pub fn may_write(self, intent: &Intent) -> bool {
+        self.rights().writes.contains(&Activity::of(intent))
+    }
+}
+
+impl Activity {
+    /// Every activity.
+    pub const ALL: [Self; 3] = [Self::Registration, Self::Import, Self::Care];
+
+    /// What a write is for.
+    pub fn of(intent: &Intent) -> Self {
+        match intent {
+            Intent::Register { .. } | Intent::EditRecord { .. } => Self::Registration,
+            Intent::AddReference { .. } => Self::Import,
+            Intent::Add { .. }
+            | Intent::OpenDraft { .. }
+            | Intent::EditDraft { .. }
+            | Intent::Finalize { .. }
+            | Intent::DismissLateEdit { .. }
+            | Intent::ChooseHeader { .. }
+            | Intent::Move { .. }
+            | Intent::SetChart { .. } => Self::Care,
+        }
+    }
+
+    /// Its name in the documentation.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Registration => "registration",
+            Self::Import => "import",
+            Self::Care => "care",
+        }
+    }
+}
+
+impl Duty {
+    /// Every duty.
+    pub const ALL: [Self; 3] = [Self::Quarantine, Self::Audit, Self::Directory];
+
+    /// Its name in the documentation.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Quarantine => "quarantine",
+            Self::Audit => "audit",
+            Self::Directory => "directory",
         }
     }
 }

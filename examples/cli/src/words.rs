@@ -46,6 +46,11 @@ messages! {
     UnitThere = "A unit of this name is there already.", "Já há uma unidade com este nome.";
     UnitNotThere = "There is no such unit.", "Não há esta unidade.";
     UserUnknown = "There is no such user.", "Não há este usuário.";
+    NotInUnit = "The user does not work in this unit.", "O usuário não trabalha nesta unidade.";
+    ScopeNotForRole = "The user's role is never granted this compartment; see docs/roles.md.",
+        "O papel do usuário nunca recebe este compartimento; veja docs/roles.md.";
+    ScopeUnknown = "There is no such grant; see `vereda admin scope list`.",
+        "Não há esta concessão; veja `vereda admin scope list`.";
     DeviceUnknown = "There is no such device; see `vereda admin devices`.",
         "Não há este aparelho; veja `vereda admin devices`.";
     HintConfirmTime = "If it is meant so, repeat it with --confirm-time.", "Se é isso mesmo, repita com --confirm-time.";

@@ -53,6 +53,15 @@ pub enum Rule {
     /// No user of the tenant is called so.
     #[error("there is no such user")]
     UserUnknown,
+    /// The user does not work in the unit.
+    #[error("the user does not work in this unit")]
+    NotInUnit,
+    /// The user's role is never granted this compartment.
+    #[error("this role is never granted this compartment")]
+    ScopeNotForRole,
+    /// Nothing of the kind is granted.
+    #[error("there is no such grant")]
+    ScopeUnknown,
     /// No device has this number.
     #[error("there is no such device")]
     DeviceUnknown,

@@ -7,7 +7,7 @@ pub mod sqlite;
 
 pub use error::{Rule, StoreError, StoreResult};
 pub use rows::{
-    Decision, DeviceRow, DocumentRow, EnrolmentRow, Head, LogRow, MemberRow, OutcomeRow, RecordRow,
+    Decision, DeviceRow, DocumentRow, EnrolmentRow, Head, LogRow, MemberRow, OutcomeRow, RecordRow, ScopeRow,
     StoredChange,
 };
 

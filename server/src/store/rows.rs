@@ -6,7 +6,7 @@ use vereda_core::bytes::{ByteArray, ByteBuf};
 use vereda_core::document::DocumentKey;
 use vereda_core::id::{DocumentId, Incarnation, PatientId, StoreId, TenantId, UnitId, UserId};
 use vereda_core::protocol::{ChainHash, Unit};
-use vereda_core::record::{PatientRecord, Stream};
+use vereda_core::record::{Compartment, PatientRecord, Stream};
 use vereda_core::redact::Sensitive;
 use vereda_core::time::EpochMs;
 
@@ -59,8 +59,21 @@ pub struct MemberRow {
     pub role: Role,
     /// The units they work in, by id.
     pub units: Vec<Unit>,
+    /// The compartments granted to them in single units, beyond their role.
+    pub grants: Vec<(UnitId, Compartment)>,
     /// Rises when anything in the tenant's units, people and roles changes.
     pub scope_version: u32,
+}
+
+/// A compartment granted to a user in one unit, as an administrator sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScopeRow {
+    /// The user's name.
+    pub user: String,
+    /// The unit's name.
+    pub unit: String,
+    /// What is granted.
+    pub compartment: Compartment,
 }
 
 /// What became of a write, as it is stored. Only what is final.

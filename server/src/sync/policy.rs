@@ -18,6 +18,12 @@ pub(super) fn check_write(session: &mut Session<'_>, caller: &Caller, write: &Wr
     if write.user != caller.device.user {
         return Err(Verdict::refused(Code::PolicyRefused, "signed by another user"));
     }
+    if !caller.member.role.may_write(&write.intent) {
+        // The words of docs/roles.md, and nothing of the write's content.
+        let (role, intent) = (caller.member.role.name(), write.intent.name());
+        let detail = format!("the role {role} does not write `{intent}`");
+        return Err(Verdict::refused(Code::PolicyRefused, detail));
+    }
     if let Err(error) = write.validate(&session.shared.kinds) {
         return Err(match error.code {
             // A newer app's kind, too strange to be passed on.

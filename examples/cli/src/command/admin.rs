@@ -1,4 +1,6 @@
-//! `admin tenant | unit | user | leave | enrol-code | devices | revoke`: on the server's file, while it runs or not.
+//! `admin tenant | unit | user | leave | scope | enrol-code | devices | revoke`: on the server's file, while it runs or not.
+
+mod scope;
 
 use super::instant;
 use crate::device::DeviceOptions;
@@ -57,7 +59,7 @@ enum Command {
         /// A unit; several may be given.
         #[arg(long, required = true)]
         unit: Vec<String>,
-        /// reception, clinician or specialist.
+        /// clinician, reception, supervisor, auditor or administrator (docs/roles.md).
         #[arg(long, default_value = "clinician", value_parser = role)]
         role: Role,
         /// Whose; the only tenant when not given.
@@ -80,6 +82,9 @@ enum Command {
         #[command(flatten)]
         store: StoreArguments,
     },
+    /// What a user reads in a unit beyond their role.
+    #[command(subcommand)]
+    Scope(scope::Command),
     /// Makes an enrolment code for one device of a user.
     EnrolCode {
         /// The user.
@@ -113,7 +118,7 @@ enum Command {
 
 fn role(name: &str) -> std::result::Result<Role, String> {
     name.parse()
-        .map_err(|()| "one of reception, clinician, specialist".to_owned())
+        .map_err(|()| format!("one of {}", Role::ALL.map(Role::name).join(", ")))
 }
 
 /// The file of `sqlite:FILE`.
@@ -279,6 +284,7 @@ pub(crate) fn run(arguments: Arguments, device: &DeviceOptions, output: &Output)
                 words.of(Message::Done).to_owned()
             });
         }
+        Command::Scope(command) => return scope::run(command, device, output),
         Command::EnrolCode {
             user,
             tenant,

@@ -148,6 +148,7 @@ impl SqliteStore {
             )?
             .query_map([user.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<_, _>>()?;
+        let grants = self.read_grants(user)?;
         Ok(Some(MemberRow {
             tenant: id("person", &tenant, TenantId::from_slice)?,
             user,
@@ -161,6 +162,7 @@ impl SqliteStore {
                     })
                 })
                 .collect::<StoreResult<_>>()?,
+            grants,
             scope_version,
         }))
     }

@@ -42,7 +42,7 @@ pub trait Directory {
 
 impl SqliteStore {
     /// Runs something in a transaction of its own.
-    fn within<T>(&mut self, work: impl FnOnce(&mut Self) -> StoreResult<T>) -> StoreResult<T> {
+    pub(super) fn within<T>(&mut self, work: impl FnOnce(&mut Self) -> StoreResult<T>) -> StoreResult<T> {
         self.begin([0; 32])?;
         match work(self).and_then(|value| self.commit().map(|()| value)) {
             Ok(value) => Ok(value),
@@ -53,7 +53,7 @@ impl SqliteStore {
         }
     }
 
-    fn scope_changed(&self, tenant: TenantId) -> StoreResult<()> {
+    pub(super) fn scope_changed(&self, tenant: TenantId) -> StoreResult<()> {
         self.connection.execute(
             "update tenant set scope_version = scope_version + 1 where id = ?1",
             [tenant.as_bytes()],
@@ -162,6 +162,11 @@ impl Directory for SqliteStore {
         self.within(|store| {
             store.connection.execute(
                 "delete from membership where person = ?1 and unit = ?2",
+                params![user.as_bytes(), unit.as_bytes()],
+            )?;
+            // Whoever comes back is granted anew.
+            store.connection.execute(
+                "delete from scope_grant where person = ?1 and unit = ?2",
                 params![user.as_bytes(), unit.as_bytes()],
             )?;
             store.scope_changed(tenant)

@@ -10,6 +10,7 @@ mod migration;
 mod outcome;
 mod patient_key;
 mod record;
+mod scope;
 mod seal;
 
 pub use directory::Directory;

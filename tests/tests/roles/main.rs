@@ -1,0 +1,6 @@
+//! S1 by roles: every cell of docs/roles.md, on every way into a device, with two tenants and two units of one.
+
+mod clinic;
+mod reading;
+mod table;
+mod ways;
