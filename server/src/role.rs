@@ -126,6 +126,16 @@ impl Role {
         })
     }
 
+    /// The names of the intents it does not write, where it could otherwise: a role that reads nothing has no stream
+    /// to write to.
+    pub fn withheld(self) -> impl Iterator<Item = &'static str> {
+        let rights = self.rights();
+        Activity::ALL
+            .into_iter()
+            .filter(|activity| !rights.reads.is_empty() && !rights.writes.contains(activity))
+            .flat_map(|activity| activity.intents().iter().copied())
+    }
+
     /// Whether it may write this.
     pub fn may_write(self, intent: &Intent) -> bool {
         self.rights().writes.contains(&Activity::of(intent))
@@ -149,6 +159,24 @@ impl Activity {
             | Intent::ChooseHeader { .. }
             | Intent::Move { .. }
             | Intent::SetChart { .. } => Self::Care,
+        }
+    }
+
+    /// The names of its intents: what [`Activity::of`] says, the other way round.
+    pub fn intents(self) -> &'static [&'static str] {
+        match self {
+            Self::Registration => &["register", "edit_record"],
+            Self::Import => &["add_reference"],
+            Self::Care => &[
+                "add",
+                "open_draft",
+                "edit_draft",
+                "finalize",
+                "dismiss_late_edit",
+                "choose_header",
+                "move",
+                "set_chart",
+            ],
         }
     }
 

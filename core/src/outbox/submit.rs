@@ -67,6 +67,15 @@ pub(super) fn submit_as(step: &mut Step<'_>, new: NewWrite, first_key: Option<Fi
     if !enrolment.scope.streams.contains(&stream) {
         return Err(SyncError::from(Code::OutOfScope));
     }
+    if enrolment
+        .scope
+        .withheld
+        .iter()
+        .any(|name| name == new.intent.name())
+    {
+        let detail = format!("this user does not write `{}`", new.intent.name());
+        return Err(SyncError::new(Code::PolicyRefused, detail));
+    }
     let counters = &step.device.counters;
     if counters.queued >= OUTBOX_WRITES_MAX || counters.queued_bytes >= OUTBOX_BYTES_MAX {
         return Err(SyncError::new(

@@ -62,6 +62,9 @@ pub struct Scope {
     pub streams: Vec<Stream>,
     /// The people of these units.
     pub people: Vec<Person>,
+    /// Names of intents this user does not write, whatever they read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<String>,
 }
 
 /// The answer to an enrolment.

@@ -38,6 +38,8 @@ pub(crate) struct Needle {
     pub(crate) place: Place,
     pub(crate) compartment: Compartment,
     pub(crate) bytes: Vec<u8>,
+    /// Whether it is a word a person wrote: ids need not travel where they can be computed.
+    pub(crate) is_text: bool,
 }
 
 /// Whose device it is.
@@ -181,6 +183,7 @@ impl Clinic {
                 place,
                 compartment,
                 bytes: bytes.to_vec(),
+                is_text: bytes.starts_with(b"zq"),
             });
         };
         needle("the name", Compartment::Identity, identity.as_bytes());

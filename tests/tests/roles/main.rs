@@ -4,3 +4,4 @@ mod clinic;
 mod reading;
 mod table;
 mod ways;
+mod writing;

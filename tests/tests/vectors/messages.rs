@@ -39,6 +39,7 @@ fn scope() -> Scope {
             id: sample::user(),
             name: Sensitive("Ana".into()),
         }],
+        withheld: vec!["add_reference".into()],
     }
 }
 
