@@ -1,6 +1,9 @@
 //! What an administrator does, on the same file as a server that may be running.
 
+mod audit;
 mod scope;
+
+pub use audit::AuditReport;
 
 use crate::key_file::ServerKeys;
 use crate::role::Role;

@@ -231,6 +231,11 @@ impl World {
         )
     }
 
+    /// The server's keys, for a server of one's own on its file.
+    pub fn server_keys(&self) -> ServerKeys {
+        self.keys.clone()
+    }
+
     /// The key of the server's store.
     pub fn server_key(&self) -> [u8; 32] {
         self.keys.store

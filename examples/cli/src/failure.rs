@@ -215,6 +215,7 @@ fn of_rule(rule: Rule) -> Message {
         Rule::UnitThere => Message::UnitThere,
         Rule::UnitUnknown => Message::UnitNotThere,
         Rule::UserUnknown => Message::UserUnknown,
+        Rule::NotTheirDuty => Message::NotTheirDuty,
         Rule::NotInUnit => Message::NotInUnit,
         Rule::ScopeNotForRole => Message::ScopeNotForRole,
         Rule::ScopeUnknown => Message::ScopeUnknown,

@@ -46,6 +46,7 @@ messages! {
     UnitThere = "A unit of this name is there already.", "Já há uma unidade com este nome.";
     UnitNotThere = "There is no such unit.", "Não há esta unidade.";
     UserUnknown = "There is no such user.", "Não há este usuário.";
+    NotTheirDuty = "This is not for the user's role; see docs/roles.md.", "Isto não cabe ao papel do usuário; veja docs/roles.md.";
     NotInUnit = "The user does not work in this unit.", "O usuário não trabalha nesta unidade.";
     ScopeNotForRole = "The user's role is never granted this compartment; see docs/roles.md.",
         "O papel do usuário nunca recebe este compartimento; veja docs/roles.md.";

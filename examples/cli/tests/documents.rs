@@ -110,6 +110,15 @@ fn every_document_fits_its_schema() {
     ] {
         asked(&ana, name, arguments);
     }
+    clinic.admin(&["user", "Auditora", "--unit", "Fluvial", "--role", "auditor"]);
+    let whole = ["audit", "list", "--as", "Auditora", "--limit", "500"];
+    let listed = fits("admin-audit-list", clinic.admin(&whole));
+    assert!(listed["records"].as_array().expect("records").len() > 20);
+    let verified = fits(
+        "admin-audit-verify",
+        clinic.admin(&["audit", "verify", "--as", "Auditora"]),
+    );
+    assert_eq!(verified["broken"].as_array().map(Vec::len), Some(0));
     fits("admin-devices", clinic.admin(&["devices"]));
     fits("admin-revoke", clinic.admin(&["revoke", "1"]));
 }

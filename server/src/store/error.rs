@@ -62,6 +62,9 @@ pub enum Rule {
     /// Nothing of the kind is granted.
     #[error("there is no such grant")]
     ScopeUnknown,
+    /// The user's role does not look after this.
+    #[error("this is not the duty of the user's role")]
+    NotTheirDuty,
     /// No device has this number.
     #[error("there is no such device")]
     DeviceUnknown,

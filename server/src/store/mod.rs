@@ -7,8 +7,8 @@ pub mod sqlite;
 
 pub use error::{Rule, StoreError, StoreResult};
 pub use rows::{
-    Decision, DeviceRow, DocumentRow, EnrolmentRow, Head, LogRow, MemberRow, OutcomeRow, RecordRow, ScopeRow,
-    StoredChange,
+    AuditPlace, AuditRow, Decision, DeviceRow, DocumentRow, EnrolmentRow, Head, LogRow, MemberRow,
+    OutcomeRow, RecordRow, ScopeRow, StoredChange,
 };
 
 use std::collections::BTreeMap;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use vereda_core::bytes::{ByteArray, ByteBuf};
 use vereda_core::document::DocumentKey;
 use vereda_core::id::{DocumentId, Incarnation, PatientId, StoreId, TenantId, UnitId, UserId};
-use vereda_core::protocol::{ChainHash, Unit};
+use vereda_core::protocol::{AuditRecord, ChainHash, Unit};
 use vereda_core::record::{Compartment, PatientRecord, Stream};
 use vereda_core::redact::Sensitive;
 use vereda_core::time::EpochMs;
@@ -74,6 +74,30 @@ pub struct ScopeRow {
     pub unit: String,
     /// What is granted.
     pub compartment: Compartment,
+}
+
+/// A record's place in a tenant's audit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AuditPlace {
+    /// Whose chain; the one under the tenant's own id, with number 0, is the server's.
+    pub incarnation: Incarnation,
+    /// Its place in the chain, from 1.
+    pub k: u64,
+}
+
+/// A record of a tenant's audit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRow {
+    /// Its place.
+    pub place: AuditPlace,
+    /// The number and user's name of the device; none for the server's own chain.
+    pub device: Option<(u32, String)>,
+    /// When it came.
+    pub received_ms: EpochMs,
+    /// The record.
+    pub record: AuditRecord,
+    /// The chain's head after it.
+    pub head: [u8; 32],
 }
 
 /// What became of a write, as it is stored. Only what is final.

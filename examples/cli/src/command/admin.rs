@@ -1,5 +1,6 @@
-//! `admin tenant | unit | user | leave | scope | enrol-code | devices | revoke`: on the server's file, while it runs or not.
+//! `admin tenant | unit | user | leave | scope | audit | enrol-code | devices | revoke`: on the server's file, while it runs or not.
 
+mod audit;
 mod scope;
 
 use super::instant;
@@ -85,6 +86,9 @@ enum Command {
     /// What a user reads in a unit beyond their role.
     #[command(subcommand)]
     Scope(scope::Command),
+    /// Who read and wrote what, on every device.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Makes an enrolment code for one device of a user.
     EnrolCode {
         /// The user.
@@ -285,6 +289,7 @@ pub(crate) fn run(arguments: Arguments, device: &DeviceOptions, output: &Output)
             });
         }
         Command::Scope(command) => return scope::run(command, device, output),
+        Command::Audit(command) => return audit::run(command, device, output),
         Command::EnrolCode {
             user,
             tenant,

@@ -93,16 +93,16 @@ pub(crate) async fn run(command: Command, client: &Client, output: &Output) -> R
 
 /// A record as people read it.
 #[derive(Default)]
-struct Told {
-    at: String,
-    what: String,
-    who: String,
-    subject: String,
-    reason: String,
+pub(super) struct Told {
+    pub(super) at: String,
+    pub(super) what: String,
+    pub(super) who: String,
+    pub(super) subject: String,
+    pub(super) reason: String,
 }
 
 impl Told {
-    fn of(record: &AuditRecord) -> Self {
+    pub(super) fn of(record: &AuditRecord) -> Self {
         match record {
             AuditRecord::Wrote { n, .. } => Self {
                 what: "wrote".into(),

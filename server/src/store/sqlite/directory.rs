@@ -42,7 +42,7 @@ pub trait Directory {
 
 impl SqliteStore {
     /// Runs something in a transaction of its own.
-    pub(super) fn within<T>(&mut self, work: impl FnOnce(&mut Self) -> StoreResult<T>) -> StoreResult<T> {
+    pub(crate) fn within<T>(&mut self, work: impl FnOnce(&mut Self) -> StoreResult<T>) -> StoreResult<T> {
         self.begin([0; 32])?;
         match work(self).and_then(|value| self.commit().map(|()| value)) {
             Ok(value) => Ok(value),

@@ -27,6 +27,16 @@ impl SqliteStore {
             .collect()
     }
 
+    /// The role of a user.
+    pub(crate) fn role(&mut self, user: UserId) -> StoreResult<Role> {
+        let role: String = self.connection.query_row(
+            "select role from person where id = ?1",
+            [user.as_bytes()],
+            |row| row.get(0),
+        )?;
+        role.parse().map_err(|()| StoreError::Damaged("person"))
+    }
+
     /// Grants a compartment to a user of a unit. Granted twice is granted once.
     pub(crate) fn grant(
         &mut self,
@@ -36,13 +46,7 @@ impl SqliteStore {
         compartment: Compartment,
     ) -> StoreResult<()> {
         self.within(|store| {
-            let role: String = store.connection.query_row(
-                "select role from person where id = ?1",
-                [user.as_bytes()],
-                |row| row.get(0),
-            )?;
-            let role: Role = role.parse().map_err(|()| StoreError::Damaged("person"))?;
-            if !role.rights().grants.contains(&compartment) {
+            if !store.role(user)?.rights().grants.contains(&compartment) {
                 return Err(Rule::ScopeNotForRole.into());
             }
             let is_member = store

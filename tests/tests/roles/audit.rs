@@ -1,0 +1,81 @@
+//! The audit at the server: for auditors of its tenant alone.
+
+use crate::clinic::{Clinic, PLACES};
+use vereda_core::protocol::AuditRecord;
+use vereda_server::Role;
+use vereda_server::store::{Rule, StoreError};
+
+#[test]
+fn only_an_auditor_reads_the_audit_and_only_of_their_tenant() {
+    let mut clinic = Clinic::new(61);
+    for place in [PLACES[0], PLACES[2]] {
+        for role in Role::ALL {
+            clinic.join(place, role.name(), role, false);
+        }
+    }
+    let now_ms = clinic.world.server_clock_ms();
+    let mut admin = clinic.world.administration();
+    let mut read = |tenant: &str, role: Role| admin.audit(Some(tenant), role.name(), None, 10_000, now_ms);
+    for role in Role::ALL {
+        let expected = crate::table::cell(role, "audit") == crate::table::Cell::Yes;
+        let found = read("north", role);
+        assert_eq!(found.is_ok(), expected, "{}", role.name());
+        if let Err(error) = found {
+            assert!(matches!(error, StoreError::Rule(Rule::NotTheirDuty)));
+        }
+    }
+    let (north, south) = (
+        read("north", Role::Auditor).expect("it reads"),
+        read("south", Role::Auditor).expect("it reads"),
+    );
+    let places =
+        |rows: &[vereda_server::store::AuditRow]| rows.iter().map(|row| row.place).collect::<Vec<_>>();
+    assert!(north.len() > 10 && south.len() > 5);
+    assert!(places(&south).iter().all(|place| !places(&north).contains(place)));
+    // That it was read is a record itself.
+    let own = south
+        .iter()
+        .find(|row| row.device.is_none())
+        .expect("the server's chain");
+    assert!(matches!(&own.record, AuditRecord::Did { action, .. } if action == "audit_listed"));
+}
+
+#[test]
+fn a1_the_server_tells_an_altered_a_deleted_and_a_moved_record() {
+    for damage in [
+        "update audit set chain = zeroblob(32) where k = 2",
+        "delete from audit where k = 2",
+        "delete from audit where k = 1",
+    ] {
+        let mut clinic = Clinic::new(62);
+        clinic.join(PLACES[0], "auditora", Role::Auditor, false);
+        let now_ms = clinic.world.server_clock_ms();
+        let mut admin = clinic.world.administration();
+        let whole = admin
+            .verify_audit(Some("north"), "auditora", now_ms)
+            .expect("it reads");
+        assert!(whole.broken.is_empty() && whole.chains >= 2, "{whole:?}");
+        clinic.world.server_file().execute_batch(damage).expect("damaged");
+        let found = admin
+            .verify_audit(Some("north"), "auditora", now_ms)
+            .expect("it reads");
+        assert!(!found.broken.is_empty(), "{damage}");
+    }
+    // A record put into the place of another does not open there.
+    let mut clinic = Clinic::new(63);
+    clinic.join(PLACES[0], "auditora", Role::Auditor, false);
+    let now_ms = clinic.world.server_clock_ms();
+    clinic
+        .world
+        .server_file()
+        .execute_batch(
+            "update audit set sealed = (select sealed from audit as other where other.store = audit.store and
+             other.incarnation = audit.incarnation and other.k = 3) where k = 2",
+        )
+        .expect("damaged");
+    let found = clinic
+        .world
+        .administration()
+        .verify_audit(Some("north"), "auditora", now_ms);
+    assert!(matches!(found, Err(StoreError::Damaged("audit"))), "{found:?}");
+}
