@@ -48,6 +48,8 @@ pub const SLICE_ENTRIES: usize = 200;
 pub const WATCHER_CHANGES_MAX: usize = 1_024;
 /// Patients one snapshot may name.
 pub const SNAPSHOT_PATIENTS_MAX: usize = 200;
+/// Records of one person that are read together.
+pub const LINKED_PATIENTS_MAX: usize = 64;
 /// A typed time this far past server time asks for confirmation.
 pub const FUTURE_TOLERANCE_MS: i64 = 24 * 60 * 60 * 1000;
 /// A clock offset that is shown as wrong; also the δ a remote clock may drag ours past server time.

@@ -13,6 +13,7 @@ use crate::record::{
 };
 use crate::redact::Sensitive;
 use crate::step::Step;
+use crate::store::links;
 use crate::store::patients::{self, PatientRow};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -41,6 +42,8 @@ pub struct PatientSummary {
     pub version: u64,
     /// Whether everything of the record is at the server.
     pub accepted: bool,
+    /// The other records of the same person, directly linked or through others.
+    pub linked: Vec<PatientId>,
     #[serde(skip)]
     fold: String,
 }
@@ -54,15 +57,17 @@ pub struct DuplicatePatient {
     pub reason: String,
 }
 
-fn summary(row: PatientRow, fold: String) -> PatientSummary {
-    PatientSummary {
+pub(super) fn summary(step: &Step<'_>, row: PatientRow, fold: String) -> Result<PatientSummary> {
+    let person = links::person(step.transaction, &row.id)?;
+    Ok(PatientSummary {
         id: row.id,
+        linked: person.patients.into_iter().skip(1).collect(),
         name: row.record.name.clone(),
         birth_date: row.record.birth_date.clone(),
         version: row.version,
         accepted: row.accepted.as_ref() == Some(&row.record),
         fold,
-    }
+    })
 }
 
 /// One entry of the audit for a list, before its first row is shown.
@@ -166,7 +171,8 @@ impl Patients<'_> {
         )
     }
 
-    /// Patients here who are likely the same person as `record` describes.
+    /// Patients here who are likely the same person as `record` describes; [`Patients::link`] makes two of them one
+    /// (those that are already say so in `linked`).
     pub async fn duplicates(
         &self,
         record: PatientRecord,
@@ -184,7 +190,7 @@ impl Patients<'_> {
                     if let Some(reason) = likely_duplicate(&record, &row.record) {
                         let reason = reason_name(reason).to_owned();
                         found.push(DuplicatePatient {
-                            patient: summary(row, String::new()),
+                            patient: summary(step, row, String::new())?,
                             reason,
                         });
                     }
@@ -290,7 +296,9 @@ fn list(step: &mut Step<'_>, filter: &PatientFilter, page: &PageRequest) -> Resu
             .map(str::to_owned)
             .collect();
         let rows = patients::page(step.transaction, &words, after.as_ref(), limit + 1)?;
-        rows.into_iter().map(|(row, fold)| summary(row, fold)).collect()
+        rows.into_iter()
+            .map(|(row, fold)| summary(step, row, fold))
+            .collect::<Result<_>>()?
     } else {
         // Few, in the order of their ids.
         let rest = by_identifier
@@ -298,7 +306,7 @@ fn list(step: &mut Step<'_>, filter: &PatientFilter, page: &PageRequest) -> Resu
             .filter(|id| after.as_ref().is_none_or(|(_, after)| *id > after));
         let rows = rest.map(|id| patients::get(step.transaction, id));
         rows.filter_map(|row| row.transpose())
-            .map(|row| Ok(summary(row?, String::new())))
+            .map(|row| summary(step, row?, String::new()))
             .collect::<Result<_>>()?
     };
     audit_list(step, "patients", rows.len().min(limit), text)?;

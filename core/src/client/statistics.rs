@@ -1,6 +1,6 @@
 //! Statistics of an opened patient's timeline.
 
-use super::page::completeness;
+use super::view::completeness_of;
 use super::{PatientView, Watched};
 use crate::engine::Completeness;
 use crate::error::Result;
@@ -184,17 +184,18 @@ impl PatientView {
         loop {
             let (filter, wanted) = (filter.clone(), field.cloned());
             let (stretch, unit, completeness) = self
-                .read(move |step, patient| {
+                .read(move |step, person| {
                     let bodies_of = wanted.as_ref().map(|field| field.kind().as_str());
-                    let stretch = counted::stretch(step.transaction, &patient, &filter, bodies_of, after)?;
+                    let stretch =
+                        counted::stretch(step.transaction, &person.patients, &filter, bodies_of, after)?;
                     let unit = wanted.as_ref().and_then(|field| {
                         let schema = step.kinds.get(field.kind())?.schema();
                         field.unit_in(schema).map(str::to_owned)
                     });
-                    Ok((stretch, unit, completeness(step)?))
+                    Ok((stretch, unit, completeness_of(step, person)?))
                 })
                 .await?;
-            for entry in stretch.entries {
+            for entry in stretch.rows {
                 tally.add(entry, field, unit.as_deref());
             }
             after = stretch.looked_up_to;

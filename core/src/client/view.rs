@@ -5,6 +5,7 @@ use super::page::{Page, PageRequest, completeness};
 use super::{Client, Watched};
 use crate::audit;
 use crate::bytes::ByteArray;
+use crate::engine::Completeness;
 use crate::error::{Code, Result, SyncError};
 use crate::id::{EntryId, PatientId};
 use crate::limits::VIEW_IDLE_MS;
@@ -14,11 +15,13 @@ use crate::step::{Changes, Step};
 use crate::store::chart::{self, ChartRow};
 use crate::store::conflicts::{self, ConflictRow};
 use crate::store::entries::{self, EntryFilter, EntryPlace, EntryRow};
+use crate::store::links::{self, LinkRow, Person};
 use crate::store::patients::{self, PatientRow};
 use crate::store::receipts;
 use serde::Serialize;
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::broadcast::error::TryRecvError;
 
 /// A patient, opened for a purpose.
@@ -28,7 +31,10 @@ pub struct PatientView {
     patient: PatientId,
     /// Names this opening in the audit and in the server's log.
     pub correlation: [u8; 8],
+    purpose: Arc<str>,
     last_used_boot_ms: Arc<AtomicU64>,
+    /// The records whose opening is in the audit.
+    audited: Arc<Mutex<BTreeSet<PatientId>>>,
 }
 
 /// All that is known of an entry.
@@ -49,42 +55,63 @@ pub struct EntryDetail {
 }
 
 impl Client {
-    /// Opens a patient: one durable record of the audit, then the view.
+    /// Opens a patient: one durable record of the audit, which names the records linked with it too, then the view.
+    /// The view shows what is under all of them.
     ///
     /// # Errors
     /// `purpose_required`, `unknown_patient`, `disk_full`.
     pub async fn open_patient(&self, patient: PatientId, purpose: impl Into<String>) -> Result<PatientView> {
-        let purpose = purpose.into();
-        let (correlation, boot_ms) = self
+        let purpose: Arc<str> = purpose.into().into();
+        let why = purpose.clone();
+        let (correlation, boot_ms, opened) = self
             .call(move |step| {
-                if purpose.trim().is_empty() {
+                if why.trim().is_empty() {
                     return Err(SyncError::from(Code::PurposeRequired));
                 }
                 if !patients::exists(step.transaction, &patient)? {
                     return Err(SyncError::from(Code::UnknownPatient));
                 }
-                let user = step.device.enrolled()?.user;
                 let mut correlation = [0; 8];
                 step.entropy.fill(&mut correlation);
-                let at_ms = step.now.wall_ms;
-                let opened = AuditRecord::Opened {
-                    user,
-                    patient,
-                    purpose,
-                    at_ms,
-                    correlation: ByteArray::new(correlation),
-                };
-                audit::record(step, &opened)?;
-                Ok((correlation, step.now.boot_ms))
+                let person = links::person(step.transaction, &patient)?;
+                audit_opening(step, &person, &why, correlation)?;
+                Ok((correlation, step.now.boot_ms, person.patients))
             })
             .await?;
         Ok(PatientView {
             client: self.clone(),
             patient,
             correlation,
+            purpose,
             last_used_boot_ms: Arc::new(AtomicU64::new(boot_ms)),
+            audited: Arc::new(Mutex::new(opened.into_iter().collect())),
         })
     }
+}
+
+fn audit_opening(step: &mut Step<'_>, person: &Person, purpose: &str, correlation: [u8; 8]) -> Result<()> {
+    let Some((patient, linked)) = person.patients.split_first() else {
+        return Err(SyncError::from(Code::UnknownPatient));
+    };
+    let opened = AuditRecord::Opened {
+        user: step.device.enrolled()?.user,
+        patient: *patient,
+        purpose: purpose.to_owned(),
+        at_ms: step.now.wall_ms,
+        correlation: ByteArray::new(correlation),
+        linked: linked.to_vec(),
+    };
+    audit::record(step, &opened)
+}
+
+/// Whether everything of a person is here: a linked record that is not makes it partial.
+pub(super) fn completeness_of(step: &Step<'_>, person: &Person) -> Result<Completeness> {
+    for patient in &person.patients {
+        if person.cut || !patients::exists(step.transaction, patient)? {
+            return Ok(Completeness::Partial);
+        }
+    }
+    completeness(step)
 }
 
 impl PatientView {
@@ -95,25 +122,50 @@ impl PatientView {
 
     pub(super) async fn read<T: Send + 'static>(
         &self,
-        query: impl FnOnce(&mut Step<'_>, PatientId) -> Result<T> + Send + 'static,
+        query: impl FnOnce(&mut Step<'_>, &Person) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (patient, last_used) = (self.patient, self.last_used_boot_ms.clone());
-        self.client
+        let (patient, correlation) = (self.patient, self.correlation);
+        let (last_used, purpose) = (self.last_used_boot_ms.clone(), self.purpose.clone());
+        let audited = self.audited().clone();
+        let (found, opened) = self
+            .client
             .call(move |step| {
                 let now = step.now.boot_ms;
                 if now.saturating_sub(last_used.load(Ordering::Relaxed)) > VIEW_IDLE_MS {
                     return Err(SyncError::from(Code::ViewClosed));
                 }
                 last_used.store(now, Ordering::Relaxed);
-                query(step, patient)
+                let person = links::person(step.transaction, &patient)?;
+                // Somebody linked another record since: its opening is audited before its first byte, too.
+                if person.patients.iter().any(|patient| !audited.contains(patient)) {
+                    audit_opening(step, &person, &purpose, correlation)?;
+                }
+                Ok((query(step, &person)?, person.patients))
             })
-            .await
+            .await?;
+        self.audited().extend(opened);
+        Ok(found)
     }
 
-    /// The record: what is shown, what the server has, its version.
+    fn audited(&self) -> MutexGuard<'_, BTreeSet<PatientId>> {
+        self.audited.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The record that was opened: what is shown, what the server has, its version.
     pub async fn record(&self) -> Result<PatientRow> {
-        self.read(|step, patient| {
+        let patient = self.patient;
+        self.read(move |step, _| {
             patients::get(step.transaction, &patient)?.ok_or(SyncError::from(Code::UnknownPatient))
+        })
+        .await
+    }
+
+    /// The records of the person that are here: the opened one, then those linked with it, the nearest first.
+    pub async fn records(&self) -> Result<Vec<PatientRow>> {
+        self.read(|step, person| {
+            let rows = person.patients.iter();
+            let rows = rows.map(|patient| patients::get(step.transaction, patient));
+            Ok(rows.filter_map(|row| row.transpose()).collect::<Result<_, _>>()?)
         })
         .await
     }
@@ -128,9 +180,10 @@ impl PatientView {
         loop {
             let (filter, wanted) = (filter.clone(), limit + 1 - rows.len());
             let (stretch, completeness) = self
-                .read(move |step, patient| {
-                    let stretch = entries::stretch(step.transaction, &patient, &filter, after, wanted)?;
-                    Ok((stretch, completeness(step)?))
+                .read(move |step, person| {
+                    let stretch =
+                        entries::stretch(step.transaction, &person.patients, &filter, after, wanted)?;
+                    Ok((stretch, completeness_of(step, person)?))
                 })
                 .await?;
             rows.extend(stretch.rows);
@@ -151,9 +204,10 @@ impl PatientView {
         })
     }
 
-    /// The chart.
+    /// The chart: the items of all records of the person. What two of them say alike shows once, and says where else
+    /// it stands.
     pub async fn chart(&self) -> Result<Vec<ChartRow>> {
-        self.read(|step, patient| Ok(chart::list(step.transaction, &patient)?))
+        self.read(|step, person| Ok(chart::of_person(step.transaction, &person.patients)?))
             .await
     }
 
@@ -162,6 +216,21 @@ impl PatientView {
         self.watched(|view| {
             let view = view.clone();
             Box::pin(async move { view.chart().await })
+        })
+    }
+
+    /// The links of the opened record, by the other's id.
+    pub async fn links(&self) -> Result<Vec<LinkRow>> {
+        let patient = self.patient;
+        self.read(move |step, _| Ok(links::of(step.transaction, &patient)?))
+            .await
+    }
+
+    /// The links, watched.
+    pub fn watch_links(&self) -> Watched<Vec<LinkRow>> {
+        self.watched(|view| {
+            let view = view.clone();
+            Box::pin(async move { view.links().await })
         })
     }
 
@@ -175,8 +244,14 @@ impl PatientView {
 
     /// The patient's open conflicts.
     pub async fn conflicts(&self) -> Result<Vec<ConflictRow>> {
-        self.read(|step, patient| Ok(conflicts::list(step.transaction, Some(&patient))?))
-            .await
+        self.read(|step, person| {
+            let mut open = Vec::new();
+            for patient in &person.patients {
+                open.extend(conflicts::list(step.transaction, Some(patient))?);
+            }
+            Ok(open)
+        })
+        .await
     }
 
     /// The open conflicts, watched.
@@ -192,8 +267,9 @@ impl PatientView {
     /// # Errors
     /// `unknown_entry`, also for another patient's.
     pub async fn entry(&self, id: EntryId) -> Result<EntryDetail> {
-        self.read(move |step, patient| {
-            let row = entries::get(step.transaction, &id)?.filter(|row| row.patient == patient);
+        self.read(move |step, person| {
+            let row = entries::get(step.transaction, &id)?;
+            let row = row.filter(|row| person.patients.contains(&row.patient));
             let row = row.ok_or(SyncError::from(Code::UnknownEntry))?;
             let receipt = receipts::get(step.transaction, &row.write)?;
             let mut detail = EntryDetail {
@@ -231,7 +307,8 @@ impl PatientView {
 
     /// Notes in the audit that what is read now leaves the device.
     pub async fn export(&self, reason: String) -> Result<()> {
-        self.read(move |step, patient| audit::did(step, "export", Some(patient.0), &reason))
+        let patient = self.patient;
+        self.read(move |step, _| audit::did(step, "export", Some(patient.0), &reason))
             .await
     }
 
@@ -249,8 +326,11 @@ impl PatientView {
 
     /// Which commits change what the view shows.
     fn touches(&self) -> Box<dyn Fn(&Changes) -> bool + Send + Sync> {
-        let patient = self.patient;
-        Box::new(move |changes| changes.many || changes.patients.contains(&patient))
+        let audited = self.audited.clone();
+        Box::new(move |changes| {
+            let audited = audited.lock().unwrap_or_else(PoisonError::into_inner);
+            changes.many || !changes.patients.is_disjoint(&audited)
+        })
     }
 
     /// Tells, when called, whether a commit changed the patient since this call.

@@ -118,7 +118,11 @@ impl Compiler<'_> {
     fn compile(mut self) -> Vec<DocumentOperations> {
         let write = self.write;
         match &write.intent {
-            Intent::Register { .. } | Intent::EditRecord { .. } | Intent::AddReference { .. } => {}
+            Intent::Register { .. }
+            | Intent::EditRecord { .. }
+            | Intent::Link { .. }
+            | Intent::Unlink { .. }
+            | Intent::AddReference { .. } => {}
             Intent::Add { entries } => {
                 for (index, entry) in entries.iter().enumerate() {
                     self.add_entry(index, entry, None);

@@ -158,7 +158,8 @@ pub(super) fn put_in_place(
     } else {
         rebuild(step, documents, row.id, apply)?;
     }
-    replica::refresh_record(step, &row.lane)
+    replica::refresh_record(step, &row.lane)?;
+    replica::refresh_links(step, &row.lane)
 }
 
 fn documents_of(step: &Step<'_>, row: &OutboxRow) -> Result<BTreeSet<DocumentId>> {
@@ -201,6 +202,7 @@ pub fn refuse(step: &mut Step<'_>, row: &OutboxRow, code: &str, detail: &str) ->
     }
     for lane in lanes {
         replica::refresh_record(step, &lane)?;
+        replica::refresh_links(step, &lane)?;
     }
     Ok(())
 }
@@ -250,7 +252,10 @@ fn dependents(step: &Step<'_>, row: &OutboxRow) -> Result<Vec<OutboxRow>> {
         let depends = later.after.iter().any(|n| writes_gone.contains(n))
             || !about.is_disjoint(&subjects_gone)
             || patients_gone.contains(&later.patient)
-            || matches!(&later.intent, Intent::Move { to, .. } if patients_gone.contains(to));
+            || later
+                .intent
+                .other_patient()
+                .is_some_and(|other| patients_gone.contains(&other));
         if depends {
             writes_gone.insert(candidate.n);
             subjects_gone.extend(about);

@@ -185,15 +185,19 @@ fn require_patient(step: &Step<'_>, intent: &Intent, patient: &PatientId, unit: 
     let elsewhere = |id: &PatientId| -> Result<bool> {
         Ok(patients::get(step.transaction, id)?.is_some_and(|row| row.unit != *unit))
     };
-    match intent {
-        Intent::Register { .. } | Intent::AddReference { .. } => Ok(()),
-        Intent::Move { to, .. } if unknown(to)? => Err(SyncError::from(Code::UnknownPatient)),
-        // Both halves go to one stream: a copy would reach the wrong people.
-        Intent::Move { to, .. } if elsewhere(to)? => Err(SyncError::new(
+    if matches!(intent, Intent::Register { .. } | Intent::AddReference { .. }) {
+        return Ok(());
+    }
+    if unknown(patient)? {
+        return Err(SyncError::from(Code::UnknownPatient));
+    }
+    match intent.other_patient() {
+        Some(other) if unknown(&other)? => Err(SyncError::from(Code::UnknownPatient)),
+        // What is said of both goes to one stream: it would reach the wrong people.
+        Some(other) if elsewhere(&other)? => Err(SyncError::new(
             Code::OutOfScope,
             "the other patient is registered in another unit",
         )),
-        _ if unknown(patient)? => Err(SyncError::from(Code::UnknownPatient)),
         _ => Ok(()),
     }
 }
@@ -201,11 +205,7 @@ fn require_patient(step: &Step<'_>, intent: &Intent, patient: &PatientId, unit: 
 /// The registrations still waiting that this write must not precede.
 fn needs(step: &Step<'_>, intent: &Intent, patient: &PatientId) -> Result<Vec<u64>> {
     let mut needed = Vec::new();
-    let mut named = vec![*patient];
-    if let Intent::Move { to, .. } = intent {
-        named.push(*to);
-    }
-    for patient in named {
+    for patient in std::iter::once(*patient).chain(intent.other_patient()) {
         let waits = patients::get(step.transaction, &patient)?.is_some_and(|row| row.accepted.is_none());
         if waits {
             let lane = outbox::lane(step.transaction, &patient)?;

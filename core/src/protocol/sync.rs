@@ -142,6 +142,9 @@ pub enum AuditRecord {
         at_ms: EpochMs,
         /// Binds it to what followed.
         correlation: ByteArray<8>,
+        /// The records linked with it, which are read with it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        linked: Vec<PatientId>,
     },
     /// Saw a list or searched across patients.
     Listed {

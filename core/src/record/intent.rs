@@ -163,6 +163,20 @@ pub enum Intent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         entry: Option<Box<NewEntry>>,
     },
+    /// Two records are one person's: each shows what is under both. The documents stay where they are.
+    Link {
+        /// The other record.
+        other: PatientId,
+        /// Why.
+        reason: Sensitive<String>,
+    },
+    /// They are not, after all.
+    Unlink {
+        /// The other record.
+        other: PatientId,
+        /// Why.
+        reason: Sensitive<String>,
+    },
     /// Rows that many records name: practitioners, organisations (imports).
     AddReference {
         /// The rows.
@@ -185,6 +199,15 @@ pub struct ReferenceRow {
 }
 
 impl Intent {
+    /// The other patient it is about, besides the write's.
+    pub fn other_patient(&self) -> Option<PatientId> {
+        match self {
+            Self::Move { to, .. } => Some(*to),
+            Self::Link { other, .. } | Self::Unlink { other, .. } => Some(*other),
+            _ => None,
+        }
+    }
+
     /// The intent's name on the wire.
     pub fn name(&self) -> &'static str {
         match self {
@@ -198,6 +221,8 @@ impl Intent {
             Self::ChooseHeader { .. } => "choose_header",
             Self::Move { .. } => "move",
             Self::SetChart { .. } => "set_chart",
+            Self::Link { .. } => "link",
+            Self::Unlink { .. } => "unlink",
             Self::AddReference { .. } => "add_reference",
         }
     }

@@ -30,18 +30,23 @@ impl Write {
             )));
         }
         let fits = match &self.intent {
-            Intent::Register { .. } | Intent::EditRecord { .. } | Intent::AddReference { .. } => {
-                self.compartment == Compartment::Identity
-            }
+            Intent::Register { .. }
+            | Intent::EditRecord { .. }
+            | Intent::Link { .. }
+            | Intent::Unlink { .. }
+            | Intent::AddReference { .. } => self.compartment == Compartment::Identity,
             _ => matches!(self.compartment, Compartment::Clinical | Compartment::Sensitive),
         };
         if !fits {
             return Err(invalid("compartment: not one for this intent"));
         }
-        if let Intent::Move { to, .. } = &self.intent
-            && *to == self.patient
-        {
-            return Err(invalid("to: the same patient"));
+        if self.intent.other_patient() == Some(self.patient) {
+            let field = if matches!(self.intent, Intent::Move { .. }) {
+                "to"
+            } else {
+                "other"
+            };
+            return Err(invalid(format!("{field}: the same patient")));
         }
         if let Intent::Register {
             patient: Some(patient),
@@ -116,6 +121,7 @@ impl Intent {
                 check_content(values + entry.as_ref().map_or(0, |entry| entry.content_bytes()))?;
                 entry.as_ref().map_or(Ok(()), |entry| entry.check(registry))
             }
+            Self::Link { reason, .. } | Self::Unlink { reason, .. } => check_reason(reason),
             Self::AddReference { rows } => check_reference(rows),
         }
     }

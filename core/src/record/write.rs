@@ -93,9 +93,11 @@ impl Write {
     /// The class it is sent in.
     pub fn class(&self) -> Class {
         match self.intent {
-            Intent::Register { .. } | Intent::EditRecord { .. } | Intent::AddReference { .. } => {
-                Class::Registration
-            }
+            Intent::Register { .. }
+            | Intent::EditRecord { .. }
+            | Intent::Link { .. }
+            | Intent::Unlink { .. }
+            | Intent::AddReference { .. } => Class::Registration,
             _ => Class::Note,
         }
     }

@@ -1,6 +1,6 @@
 //! Writes into documents.
 
-use super::{chart_rows, entry_rows, records};
+use super::{chart_rows, entry_rows, links, records};
 use crate::document::{AppliedChange, DocumentError, DocumentKey, Operation, Touched, operations};
 use crate::error::{Code, Result, SyncError};
 use crate::id::{Incarnation, UnitId};
@@ -33,6 +33,7 @@ pub fn apply_own(step: &mut Step<'_>, write: &Write, generation: u32) -> Result<
     }
     match &write.intent {
         Intent::Register { .. } | Intent::EditRecord { .. } => records::refresh_record(step, &write.patient)?,
+        Intent::Link { .. } | Intent::Unlink { .. } => links::refresh_links(step, &write.patient)?,
         Intent::AddReference { rows } => put_reference(step, rows)?,
         _ => {}
     }

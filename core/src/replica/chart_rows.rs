@@ -52,6 +52,7 @@ pub(super) fn write(
             .collect(),
         author: latest.author,
         recorded_at: latest.recorded_at,
+        also: Vec::new(),
     };
     chart::put(step.transaction, &row)?;
     let mut open = Vec::new();

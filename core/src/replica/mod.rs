@@ -6,6 +6,7 @@ mod cache;
 mod chart_rows;
 mod entry_rows;
 mod first_sync;
+mod links;
 mod reconstruct;
 mod records;
 
@@ -13,5 +14,6 @@ pub use apply::{Previous, apply_accepted, apply_own, settle_own};
 pub use cache::DocumentCache;
 pub use entry_rows::{entry_state, shown_header_of as shown_header};
 pub use first_sync::{announce, take_document};
+pub use links::{accept_link, refresh_links};
 pub use reconstruct::{rebuild_documents, reproject_everything, subjects};
 pub use records::{accept_record, accept_snapshot_record, refresh_record};

@@ -7,6 +7,7 @@ use crate::error::{Code, Result, SyncError};
 use crate::id::{DocumentId, Incarnation};
 use crate::record::{Intent, Relation, Write};
 use crate::step::Step;
+use crate::store::links::Pair;
 use crate::store::outbox::{self, EncodingRow, OutboxRow};
 use crate::store::{chart, conflicts, documents, entries};
 use std::collections::{BTreeMap, BTreeSet};
@@ -203,6 +204,9 @@ pub fn subjects(write: &Write, incarnation: &Incarnation) -> BTreeSet<Uuid> {
     let mut found = BTreeSet::new();
     if matches!(write.intent, Intent::Register { .. } | Intent::EditRecord { .. }) {
         found.insert(write.patient.0);
+    }
+    if let Intent::Link { other, .. } | Intent::Unlink { other, .. } = &write.intent {
+        found.insert(Pair::of(write.patient, *other).subject());
     }
     for compiled in operations(write, incarnation) {
         let touched = crate::document::Touched::by_operations(&compiled.operations);

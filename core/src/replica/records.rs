@@ -2,6 +2,7 @@
 //! what fits is set, what no longer fits waits as a conflict with both values. Every device that read as far shows
 //! the same. Writes that wait here are laid on top, for the screen only.
 
+use super::links::accept_link;
 use crate::error::Result;
 use crate::id::{Incarnation, PatientId};
 use crate::protocol::SnapshotRecord;
@@ -12,7 +13,7 @@ use crate::step::Step;
 use crate::store::conflicts::{self, Choice, ConflictRow, ConflictSubject, Subject};
 use crate::store::outbox;
 use crate::store::patients::{self, PatientRow};
-use crate::store::receipts;
+use crate::store::receipts::{self, Receipt};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -127,7 +128,13 @@ impl Trail {
 }
 
 /// Applies a write of the identity stream that the server accepted.
-pub fn accept_record(step: &mut Step<'_>, incarnation: &Incarnation, write: &Write, seq: u64) -> Result<()> {
+pub fn accept_record(
+    step: &mut Step<'_>,
+    incarnation: &Incarnation,
+    write: &Write,
+    receipt: &Receipt,
+) -> Result<()> {
+    let seq = receipt.seq;
     let found = patients::get(step.transaction, &write.patient)?;
     // A snapshot brought the record as it was after this write; who wrote what is in the log alone.
     let behind = found.as_ref().is_some_and(|row| row.as_of >= seq);
@@ -154,6 +161,7 @@ pub fn accept_record(step: &mut Step<'_>, incarnation: &Incarnation, write: &Wri
             trail.put_into(&mut row, behind);
             store(step, row)
         }
+        Intent::Link { .. } | Intent::Unlink { .. } => accept_link(step, incarnation, write, receipt),
         _ => Ok(()),
     }
 }

@@ -28,6 +28,26 @@ pub struct ChartRow {
     pub author: UserId,
     /// When, by their device's clock.
     pub recorded_at: Zoned,
+    /// Where else the same stands, of linked records.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<ChartSource>,
+}
+
+/// Another item that says the same.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ChartSource {
+    /// The item.
+    pub id: ChartItemId,
+    /// Whose.
+    pub patient: PatientId,
+    /// Who may read it.
+    pub compartment: Compartment,
+    /// The unit.
+    pub unit: UnitId,
+    /// Who changed it last.
+    pub author: UserId,
+    /// When, by their device's clock.
+    pub recorded_at: Zoned,
 }
 
 const COLUMNS: &str = "id, patient, compartment, unit, kind, fields, author, recorded_ms, recorded_offset";
@@ -46,6 +66,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ChartRow> {
             utc_ms: row.get(7)?,
             offset_minutes: row.get(8)?,
         },
+        also: Vec::new(),
     })
 }
 
@@ -104,6 +125,37 @@ pub fn list(connection: &Connection, patient: &PatientId) -> Result<Vec<ChartRow
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map([patient], read)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The charts of a person's records as one, by kind and id. Of items of different records that say the same, the first
+/// record's shows and names the others; nothing of one record is left out for another item of the same.
+pub fn of_person(connection: &Connection, patients: &[PatientId]) -> Result<Vec<ChartRow>, StoreError> {
+    let mut shown: Vec<ChartRow> = Vec::new();
+    for patient in patients {
+        for item in list(connection, patient)? {
+            let same = |row: &&mut ChartRow| {
+                let sources = row.also.iter().map(|source| source.patient);
+                row.kind == item.kind
+                    && row.fields == item.fields
+                    && std::iter::once(row.patient)
+                        .chain(sources)
+                        .all(|source| source != item.patient)
+            };
+            match shown.iter_mut().find(same) {
+                Some(row) => row.also.push(ChartSource {
+                    id: item.id,
+                    patient: item.patient,
+                    compartment: item.compartment,
+                    unit: item.unit,
+                    author: item.author,
+                    recorded_at: item.recorded_at,
+                }),
+                None => shown.push(item),
+            }
+        }
+    }
+    shown.sort_by(|a, b| (&a.kind, a.id, a.compartment).cmp(&(&b.kind, b.id, b.compartment)));
+    Ok(shown)
 }
 
 /// Every item, in order.

@@ -1,11 +1,12 @@
 //! The timeline as it is read: rows clustered by patient, time of occurrence and id.
 
+use super::stretch::{self, Look, Stretch};
 use super::{StoreError, id_column, optional_id_column};
 use crate::id::{EntryId, PatientId, UnitId, UserId, WriteId};
-use crate::record::{Compartment, SearchWords};
+use crate::record::Compartment;
 use crate::redact::Sensitive;
 use crate::time::Zoned;
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
 /// What an entry is now. Projected from the entries that speak of it; written nowhere.
@@ -23,7 +24,7 @@ pub enum EntryStatus {
 }
 
 impl EntryStatus {
-    fn from_code(code: u8) -> Self {
+    pub(super) fn from_code(code: u8) -> Self {
         [Self::Final, Self::Draft, Self::Amended, Self::EnteredInError][usize::from(code.min(3))]
     }
 }
@@ -90,12 +91,8 @@ pub struct EntryRow {
     pub draft_digest: Option<[u8; 32]>,
 }
 
-/// Rows one step looks at for words or to count: a patient with more of them is read in several.
-pub(super) const ROWS_LOOKED_AT_MAX: usize = 2_000;
-
-/// The place of `text` among [`COLUMNS`].
-const TEXT_COLUMN: usize = 6;
-const COLUMNS: &str = "id, patient, occurred_ms, occurred_offset, kind, status, text, body, author, unit, compartment,
+/// Begins with [`stretch::COLUMNS`].
+const COLUMNS: &str = "id, patient, occurred_ms, kind, status, author, text, body, occurred_offset, unit, compartment,
     recorded_ms, recorded_offset, year, part, marks, relation, related_entry, related_patient, origin_resource,
     origin_performer, origin_digest, write_id, headers, late_edit, draft_digest";
 
@@ -114,13 +111,13 @@ fn read(row: &Row<'_>) -> rusqlite::Result<EntryRow> {
         patient: id_column(row, 1)?,
         occurred_at: Zoned {
             utc_ms: row.get(2)?,
-            offset_minutes: row.get(3)?,
+            offset_minutes: row.get(8)?,
         },
-        kind: row.get(4)?,
-        status: EntryStatus::from_code(row.get(5)?),
+        kind: row.get(3)?,
+        status: EntryStatus::from_code(row.get(4)?),
         text: Sensitive(row.get(6)?),
         body: row.get::<_, Option<String>>(7)?.map(Sensitive),
-        author: id_column(row, 8)?,
+        author: id_column(row, 5)?,
         unit: id_column(row, 9)?,
         compartment: Compartment::from_code(row.get(10)?).unwrap_or(Compartment::Clinical),
         recorded_at: Zoned {
@@ -287,109 +284,23 @@ pub struct EntryPlace {
     pub id: EntryId,
 }
 
-/// Part of a patient's timeline.
-#[derive(Debug, Default)]
-pub struct Stretch {
-    /// The rows that pass the filter.
-    pub rows: Vec<EntryRow>,
-    /// The last row looked at, where there may be more to look at behind it.
-    pub looked_up_to: Option<EntryPlace>,
-}
-
-/// The next rows of a patient's timeline that pass the filter, after a place: up to `limit`, of at most
-/// [`ROWS_LOOKED_AT_MAX`] that are looked at. Words are looked for in the rows themselves: a patient's rows lie side
-/// by side, and an index over everybody's words costs each write more than it saves a search.
+/// The next rows of a person's timeline that pass the filter, after a place: up to `limit`, of a bounded number that are
+/// looked at.
 pub fn stretch(
     connection: &Connection,
-    patient: &PatientId,
+    patients: &[PatientId],
     filter: &EntryFilter,
     after: Option<EntryPlace>,
     limit: usize,
-) -> Result<Stretch, StoreError> {
-    let words = match &filter.words {
-        Some(text) => match SearchWords::of(text) {
-            Some(words) => Some(words),
-            None => return Ok(Stretch::default()),
-        },
-        None => None,
+) -> Result<Stretch<EntryRow>, StoreError> {
+    let look = Look {
+        patients,
+        filter,
+        after,
+        limit,
+        columns: COLUMNS,
     };
-    let (conditions, values) = conditions(patient, filter, after);
-    let direction = if filter.oldest_first { "" } else { "DESC" };
-    let sql = format!(
-        "SELECT {COLUMNS} FROM entry WHERE {} ORDER BY patient {direction}, occurred_ms {direction}, id {direction} LIMIT {}",
-        conditions.join(" AND "),
-        if words.is_some() {
-            ROWS_LOOKED_AT_MAX
-        } else {
-            limit
-        }
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let values: Vec<&dyn ToSql> = values.iter().map(AsRef::as_ref).collect();
-    let mut rows = statement.query(values.as_slice())?;
-    let mut found = Stretch::default();
-    let mut looked_at = 0;
-    while let Some(row) = rows.next()? {
-        looked_at += 1;
-        let passes = match &words {
-            Some(words) => words.are_in(
-                row.get_ref(TEXT_COLUMN)?
-                    .as_str()
-                    .map_err(rusqlite::Error::from)?,
-            ),
-            None => true,
-        };
-        if passes {
-            found.rows.push(read(row)?);
-        }
-        if found.rows.len() == limit || looked_at == ROWS_LOOKED_AT_MAX {
-            found.looked_up_to = Some(EntryPlace {
-                occurred_ms: row.get(2)?,
-                id: id_column(row, 0)?,
-            });
-            break;
-        }
-    }
-    Ok(found)
-}
-
-pub(super) type Conditions = (Vec<String>, Vec<Box<dyn ToSql>>);
-
-pub(super) fn conditions(patient: &PatientId, filter: &EntryFilter, after: Option<EntryPlace>) -> Conditions {
-    let mut conditions = vec!["patient = ?".to_owned()];
-    let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(*patient)];
-    let mut and = |condition: &str, value: Box<dyn ToSql>| {
-        conditions.push(condition.to_owned());
-        values.push(value);
-    };
-    if let Some(from_ms) = filter.from_ms {
-        and("occurred_ms >= ?", Box::new(from_ms));
-    }
-    if let Some(to_ms) = filter.to_ms {
-        and("occurred_ms < ?", Box::new(to_ms));
-    }
-    if let Some(author) = filter.author {
-        and("author = ?", Box::new(author));
-    }
-    if let Some(status) = filter.status {
-        and("status = ?", Box::new(status as u8));
-    }
-    if !filter.kinds.is_empty() {
-        conditions.push(format!("kind IN ({})", vec!["?"; filter.kinds.len()].join(", ")));
-        values.extend(
-            filter
-                .kinds
-                .iter()
-                .map(|kind| Box::new(kind.clone()) as Box<dyn ToSql>),
-        );
-    }
-    if let Some(after) = after {
-        let order = if filter.oldest_first { ">" } else { "<" };
-        conditions.push(format!("(occurred_ms, id) {order} (?, ?)"));
-        values.push(Box::new(after.occurred_ms));
-        values.push(Box::new(after.id));
-    }
-    (conditions, values)
+    stretch::stretch(connection, look, |row| Ok(Some((read(row)?, 0))))
 }
 
 /// Entries with a late edit or two headers, for whoever has to decide.

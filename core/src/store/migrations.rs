@@ -3,7 +3,10 @@
 use super::StoreError;
 use rusqlite::{Connection, TransactionBehavior};
 
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_trail.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_trail.sql"),
+    include_str!("migrations/0002_reading.sql"),
+];
 
 /// The schema this version writes.
 pub(super) const KNOWN: i64 = MIGRATIONS.len() as i64;

@@ -11,6 +11,7 @@ pub mod documents;
 pub mod drawer;
 pub mod entries;
 mod error;
+pub mod links;
 pub mod meta;
 mod migrations;
 pub mod outbox;
@@ -18,6 +19,7 @@ pub mod patients;
 pub mod receipts;
 pub mod reference;
 mod rows;
+pub mod stretch;
 
 pub use connection::{Location, Store, StoreKey, prepare_sqlite};
 pub use error::StoreError;

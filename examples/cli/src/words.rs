@@ -72,7 +72,10 @@ messages! {
     Partial = "Not complete: the first read is not through.", "Incompleto: a primeira leitura não terminou.";
     StaleSince = "As of {}; there may be more by now.", "Situação de {}; pode haver mais.";
     Duplicates = "Likely the same person as:", "Provavelmente a mesma pessoa que:";
+    DuplicatesLink = "If they are one person: `vereda patient link {} ID --reason …`",
+        "Se são a mesma pessoa: `vereda patient link {} ID --reason …`";
 
+    ColumnLinked = "Linked with", "Vinculado a";
     ColumnWhen = "When", "Quando";
     ColumnKind = "Kind", "Tipo";
     ColumnStatus = "Status", "Situação";

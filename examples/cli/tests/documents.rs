@@ -149,6 +149,7 @@ fn people(device: &Device<'_>) -> String {
     let contacts = shown["record"]["contacts"].as_array().expect("contacts");
     assert_eq!(contacts.len(), 2, "both telephones");
     asked(device, "patient-duplicates", &["patient", "duplicates", &patient]);
+    link(device, &patient, text(&again, "id"));
     let page = asked(device, "patient-list", &["patient", "list", "--limit", "1"]);
     let next = text(&page, "next").to_owned();
     asked(
@@ -157,6 +158,31 @@ fn people(device: &Device<'_>) -> String {
         &["patient", "list", "--limit", "1", "--after", &next],
     );
     patient
+}
+
+fn link(device: &Device<'_>, patient: &str, other: &str) {
+    let with = |command: &'static str| {
+        [
+            ["patient", command, patient, other],
+            ["--reason", "a mesma", "", ""],
+        ]
+        .concat()
+    };
+    let said = |command| {
+        let arguments = with(command);
+        asked(device, "patient-link", &arguments[..6])
+    };
+    assert!(said("link")["saved"].is_object());
+    assert_eq!(said("link")["saved"], Value::Null, "they are linked already");
+    let listed = asked(device, "patient-list", &["patient", "list", "--limit", "1"]);
+    assert_eq!(listed["patients"][0]["linked"].as_array().map(Vec::len), Some(1));
+    asked(device, "chart-show", &["chart", "show", "--patient", other]);
+    let links = asked(device, "patient-links", &["patient", "links", patient]);
+    assert_eq!(links["links"][0]["link"]["other"], other);
+    asked(device, "audit-list", &["audit", "list"]);
+    said("unlink");
+    let links = asked(device, "patient-links", &["patient", "links", patient]);
+    assert_eq!(links["links"], serde_json::json!([]));
 }
 
 fn events(device: &Device<'_>, patient: &str) -> String {

@@ -5,7 +5,7 @@ use crate::access::Caller;
 use crate::writer::Session;
 use vereda_core::document::LoadedDocument;
 use vereda_core::error::Code;
-use vereda_core::id::{EntryId, PatientId};
+use vereda_core::id::{EntryId, PatientId, TenantId, UnitId};
 use vereda_core::record::{Intent, NewEntry, Write};
 
 /// Ids that derive from a source are of version 5 (RFC 9562); a device names no other ids of its own making.
@@ -33,14 +33,22 @@ pub(super) fn check_write(session: &mut Session<'_>, caller: &Caller, write: &Wr
         });
     }
     check_named_entries(write)?;
-    match &write.intent {
-        Intent::Register { .. } | Intent::AddReference { .. } => Ok(()),
-        Intent::Move { to, .. } => {
-            check_patient(session, caller, write, write.patient)?;
-            check_patient(session, caller, write, *to)
-        }
-        _ => check_patient(session, caller, write, write.patient),
+    if matches!(
+        write.intent,
+        Intent::Register { .. } | Intent::AddReference { .. }
+    ) {
+        return Ok(());
     }
+    // What a write says of another patient is read by all who read its stream.
+    for patient in std::iter::once(write.patient).chain(write.intent.other_patient()) {
+        if !is_present(session, caller.tenant(), write.unit, patient)? {
+            return Err(Verdict::refused(
+                Code::UnknownPatient,
+                "the patient is not registered in this unit",
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn check_named_entries(write: &Write) -> Result<(), Verdict> {
@@ -71,20 +79,15 @@ fn check_named_entries(write: &Write) -> Result<(), Verdict> {
     }
 }
 
-/// A patient must be registered in the unit that writes. Absent and elsewhere look the same.
-fn check_patient(
+/// Whether a unit's streams may name a patient: who is registered there. Absent and elsewhere look the same.
+pub(super) fn is_present(
     session: &mut Session<'_>,
-    caller: &Caller,
-    write: &Write,
+    tenant: TenantId,
+    unit: UnitId,
     patient: PatientId,
-) -> Result<(), Verdict> {
-    match session.store.record(caller.tenant(), patient)? {
-        Some(row) if row.unit == write.unit => Ok(()),
-        _ => Err(Verdict::refused(
-            Code::UnknownPatient,
-            "the patient is not registered in this unit",
-        )),
-    }
+) -> Result<bool, Verdict> {
+    let row = session.store.record(tenant, patient)?;
+    Ok(row.is_some_and(|row| row.unit == unit))
 }
 
 /// What an intent presupposes of the document it goes to, as the server holds it.

@@ -13,7 +13,7 @@ use vereda_core::document::{ChangeId, operations};
 use vereda_core::error::Code;
 use vereda_core::id::{DocumentId, Incarnation, PatientId};
 use vereda_core::protocol::{Outcome, PushItem, advance_chain};
-use vereda_core::record::{Intent, Write};
+use vereda_core::record::Write;
 
 /// What the items of one message share.
 #[derive(Default)]
@@ -58,11 +58,7 @@ impl Batch {
 
 /// The aggregates a write belongs to.
 fn lanes(write: &Write) -> impl Iterator<Item = PatientId> {
-    let other = match &write.intent {
-        Intent::Move { to, .. } => Some(*to),
-        _ => None,
-    };
-    std::iter::once(write.patient).chain(other)
+    std::iter::once(write.patient).chain(write.intent.other_patient())
 }
 
 /// Settles an item whose write can be read.

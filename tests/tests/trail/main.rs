@@ -6,6 +6,7 @@ mod bad_input;
 mod clocks;
 mod corrections;
 mod drafts;
+mod linked;
 mod merging;
 mod permutations;
 mod records;

@@ -318,6 +318,17 @@ pub(crate) fn writes() -> Vec<Value> {
             *reason = Sensitive(String::new());
         }
     });
+    wrong("link_of_a_record_with_itself", "link", &|write| {
+        write.patient = sample::other_patient()
+    });
+    wrong("link_without_a_reason", "link", &|write| {
+        if let Intent::Link { reason, .. } = &mut write.intent {
+            *reason = Sensitive(" ".into());
+        }
+    });
+    wrong("unlink_in_the_clinical_stream", "unlink", &|write| {
+        write.compartment = Compartment::Clinical
+    });
     vectors
 }
 

@@ -97,6 +97,29 @@ fn opened() -> AuditRecord {
         purpose: "consultation".into(),
         at_ms: sample::BEGIN_MS,
         correlation: ByteArray::new([1, 2, 3, 4, 5, 6, 7, 8]),
+        linked: Vec::new(),
+    }
+}
+
+fn opened_with_another() -> AuditRecord {
+    let AuditRecord::Opened {
+        user,
+        patient,
+        purpose,
+        at_ms,
+        correlation,
+        ..
+    } = opened()
+    else {
+        unreachable!("it is one")
+    };
+    AuditRecord::Opened {
+        user,
+        patient,
+        purpose,
+        at_ms,
+        correlation,
+        linked: vec![sample::other_patient()],
     }
 }
 
@@ -112,6 +135,7 @@ pub(crate) fn audit_records() -> Vec<(&'static str, AuditRecord)> {
             },
         ),
         ("audit_opened", opened()),
+        ("audit_opened_with_a_linked_record", opened_with_another()),
         (
             "audit_listed",
             AuditRecord::Listed {

@@ -322,6 +322,14 @@ pub(crate) fn writes() -> Vec<(&'static str, Write)> {
             details: Sensitive(r#"{"active":true}"#.into()),
         }],
     };
+    let linked = Intent::Link {
+        other: other_patient(),
+        reason: Sensitive("cadastro em dobro".into()),
+    };
+    let unlinked = Intent::Unlink {
+        other: other_patient(),
+        reason: Sensitive("são irmãs".into()),
+    };
     let mut resent = clinical(20, related(Relation::Amends(note()), "correção"));
     resent.replaces = Some(vereda_core::id::WriteId::derive(&incarnation(), 19));
     resent.first_key = Some(FirstKey {
@@ -358,5 +366,7 @@ pub(crate) fn writes() -> Vec<(&'static str, Write)> {
             write(18, Compartment::Identity, patient(), reference),
         ),
         ("add_in_place_of_a_refused_one", resent),
+        ("link", write(21, Compartment::Identity, patient(), linked)),
+        ("unlink", write(22, Compartment::Identity, patient(), unlinked)),
     ]
 }

@@ -30,7 +30,7 @@ pub(super) fn apply_own_item(step: &mut Step<'_>, n: u64, receipt: Receipt) -> R
     // In the identity stream one's own writes take effect in the log's order, like everybody's.
     if let Some(write) = record.and_then(|bytes| crate::record::Write::from_bytes(&bytes)) {
         let incarnation = step.device.incarnation;
-        replica::accept_record(step, &incarnation, &write, receipt.seq)?;
+        replica::accept_record(step, &incarnation, &write, &receipt)?;
     }
     Ok(())
 }
@@ -52,7 +52,7 @@ pub(super) fn apply_item(
         let limit = step.device.clock_limit_ms(&step.now);
         step.device.counters.hlc = step.device.counters.hlc.observe(write.hlc(), limit);
         if receipt.stream.compartment == Compartment::Identity {
-            replica::accept_record(step, origin, write, receipt.seq)?;
+            replica::accept_record(step, origin, write, &receipt)?;
         }
         let applied = replica::apply_accepted(
             step,

@@ -1,11 +1,13 @@
-//! `patient add | show | edit | duplicates | list`.
+//! `patient add | show | edit | duplicates | link | unlink | links | list`.
 
 use super::{PURPOSE, completeness, pair};
 use crate::failure::{Ending, Failure, Result, Usage};
 use crate::output::{Output, Table};
 use crate::words::{Message, Words};
 use serde::Serialize;
-use vereda_core::client::{Client, DuplicatePatient, Page, PageRequest, PatientFilter, PatientSummary};
+use vereda_core::client::{
+    Client, DuplicatePatient, LinkedPatient, Page, PageRequest, PatientFilter, PatientSummary,
+};
 use vereda_core::engine::Completeness;
 use vereda_core::id::PatientId;
 use vereda_core::outbox::Saved;
@@ -51,6 +53,15 @@ pub(crate) enum Command {
         #[arg(long, default_value = PURPOSE)]
         purpose: String,
     },
+    /// Says that two records are one person's: each then shows what is under both.
+    Link(Pair),
+    /// Says that they are not: each shows again what it showed before.
+    Unlink(Pair),
+    /// Lists the records linked with one.
+    Links {
+        /// The patient.
+        id: PatientId,
+    },
     /// Lists patients by name.
     List {
         /// Words of the name, or a whole CPF or CNS.
@@ -63,6 +74,18 @@ pub(crate) enum Command {
         #[arg(long, value_name = "CURSOR")]
         after: Option<String>,
     },
+}
+
+/// Two records.
+#[derive(clap::Args)]
+pub(crate) struct Pair {
+    /// The patient.
+    id: PatientId,
+    /// The other record.
+    other: PatientId,
+    /// Why.
+    #[arg(long)]
+    reason: String,
 }
 
 /// The fields of a record.
@@ -146,6 +169,11 @@ struct Duplicates {
 }
 
 #[derive(Serialize)]
+struct Links {
+    links: Vec<LinkedPatient>,
+}
+
+#[derive(Serialize)]
 struct Patients {
     patients: Vec<PatientSummary>,
     completeness: Completeness,
@@ -158,6 +186,19 @@ pub(crate) async fn run(command: Command, client: &Client, output: &Output) -> R
         Command::Show { id, purpose } => show(id, purpose, client, output).await,
         Command::Edit { id, record, purpose } => edit(id, record, purpose, client, output).await,
         Command::Duplicates { id, record, purpose } => duplicates(id, record, purpose, client, output).await,
+        Command::Link(Pair { id, other, reason }) => {
+            show_change(client.patients().link(id, other, reason).await?, output)
+        }
+        Command::Unlink(Pair { id, other, reason }) => {
+            show_change(client.patients().unlink(id, other, reason).await?, output)
+        }
+        Command::Links { id } => {
+            let links = client.patients().links(id).await?;
+            output.show(&Links { links: links.clone() }, |words| {
+                links_table(words, &links)
+            });
+            Ok(Ending::Done)
+        }
         Command::List { search, limit, after } => {
             let filter = PatientFilter {
                 words: search.map(Sensitive),
@@ -188,6 +229,7 @@ async fn add(arguments: RecordArguments, unit: Option<&str>, client: &Client, ou
             text.push_str(words.of(Message::Duplicates));
             text.push('\n');
             text.push_str(&duplicates_table(words, &registered.duplicates));
+            text.push_str(&words.with(Message::DuplicatesLink, &[&registered.id]));
         }
         text
     });
@@ -216,13 +258,39 @@ async fn edit(
 ) -> Result {
     let row = client.open_patient(id, purpose).await?.record().await?;
     let edited = arguments.over(row.record.clone())?;
-    let saved = client.patients().edit(row, edited).await?;
+    show_change(client.patients().edit(row, edited).await?, output)
+}
+
+fn show_change(saved: Option<Saved>, output: &Output) -> Result {
     output.show(&Edited { saved }, |words| {
         words
             .of(saved.map_or(Message::NothingChanged, |_| Message::Saved))
             .to_owned()
     });
     Ok(Ending::Done)
+}
+
+fn links_table(words: Words, links: &[LinkedPatient]) -> String {
+    let mut table = Table::new([
+        words.of(Message::ColumnId),
+        words.of(Message::ColumnName),
+        words.of(Message::ColumnBirth),
+        words.of(Message::ColumnReason),
+    ]);
+    for LinkedPatient { patient, link } in links {
+        table.row([
+            link.other.to_string(),
+            patient
+                .as_ref()
+                .map_or_else(String::new, |patient| patient.name.0.clone()),
+            patient.as_ref().map_or_else(String::new, birth),
+            link.reason.0.clone(),
+        ]);
+    }
+    if table.is_empty() {
+        return words.of(Message::None).to_owned();
+    }
+    table.text()
 }
 
 async fn duplicates(
@@ -250,7 +318,13 @@ async fn duplicates(
         &Duplicates {
             duplicates: duplicates.clone(),
         },
-        |words| duplicates_table(words, &duplicates),
+        |words| {
+            let mut text = duplicates_table(words, &duplicates);
+            if let Some(id) = id.filter(|_| !duplicates.is_empty()) {
+                text.push_str(&words.with(Message::DuplicatesLink, &[&id]));
+            }
+            text
+        },
     );
     Ok(Ending::Done)
 }
@@ -261,6 +335,7 @@ fn duplicates_table(words: Words, duplicates: &[DuplicatePatient]) -> String {
         words.of(Message::ColumnName),
         words.of(Message::ColumnBirth),
         words.of(Message::ColumnReason),
+        words.of(Message::ColumnLinked),
     ]);
     for duplicate in duplicates {
         let patient = &duplicate.patient;
@@ -269,12 +344,19 @@ fn duplicates_table(words: Words, duplicates: &[DuplicatePatient]) -> String {
             patient.name.0.clone(),
             birth(patient),
             duplicate.reason.clone(),
+            linked(patient),
         ]);
     }
     if table.is_empty() {
         return words.of(Message::None).to_owned();
     }
     table.text()
+}
+
+/// The other records of the same person.
+fn linked(patient: &PatientSummary) -> String {
+    let linked: Vec<String> = patient.linked.iter().map(PatientId::to_string).collect();
+    linked.join(" ")
 }
 
 fn birth(patient: &PatientSummary) -> String {
@@ -296,6 +378,7 @@ fn list(page: Page<PatientSummary>, output: &Output) {
             words.of(Message::ColumnName),
             words.of(Message::ColumnBirth),
             words.of(Message::ColumnAtServer),
+            words.of(Message::ColumnLinked),
         ]);
         for patient in &listed.patients {
             let at_server = if patient.accepted {
@@ -308,6 +391,7 @@ fn list(page: Page<PatientSummary>, output: &Output) {
                 patient.name.0.clone(),
                 birth(patient),
                 words.of(at_server).to_owned(),
+                linked(patient),
             ]);
         }
         let mut text = table.text();
