@@ -40,6 +40,8 @@ pub struct Rights {
 pub enum Activity {
     /// Patients' records.
     Registration,
+    /// Which records are one person's.
+    Linking,
     /// Rows that imported records name.
     Import,
     /// Timeline and chart.
@@ -87,19 +89,24 @@ impl Role {
             Self::Clinician => &Rights {
                 reads: &[Identity, Clinical, Agenda],
                 grants: &[Sensitive],
-                writes: &[Activity::Registration, Activity::Import, Activity::Care],
+                writes: &[
+                    Activity::Registration,
+                    Activity::Linking,
+                    Activity::Import,
+                    Activity::Care,
+                ],
                 duties: &[],
             },
             Self::Reception => &Rights {
                 reads: &[Identity, Agenda],
                 grants: &[],
-                writes: &[Activity::Registration],
+                writes: &[Activity::Registration, Activity::Linking],
                 duties: &[],
             },
             Self::Supervisor => &Rights {
                 reads: &[Identity, Clinical],
                 grants: &[Sensitive],
-                writes: &[],
+                writes: &[Activity::Linking],
                 duties: &[Duty::Quarantine],
             },
             Self::Auditor => &Rights {
@@ -144,12 +151,13 @@ impl Role {
 
 impl Activity {
     /// Every activity.
-    pub const ALL: [Self; 3] = [Self::Registration, Self::Import, Self::Care];
+    pub const ALL: [Self; 4] = [Self::Registration, Self::Linking, Self::Import, Self::Care];
 
     /// What a write is for.
     pub fn of(intent: &Intent) -> Self {
         match intent {
             Intent::Register { .. } | Intent::EditRecord { .. } => Self::Registration,
+            Intent::Link { .. } | Intent::Unlink { .. } => Self::Linking,
             Intent::AddReference { .. } => Self::Import,
             Intent::Add { .. }
             | Intent::OpenDraft { .. }
@@ -166,6 +174,7 @@ impl Activity {
     pub fn intents(self) -> &'static [&'static str] {
         match self {
             Self::Registration => &["register", "edit_record"],
+            Self::Linking => &["link", "unlink"],
             Self::Import => &["add_reference"],
             Self::Care => &[
                 "add",
@@ -184,6 +193,7 @@ impl Activity {
     pub fn name(self) -> &'static str {
         match self {
             Self::Registration => "registration",
+            Self::Linking => "linking",
             Self::Import => "import",
             Self::Care => "care",
         }

@@ -57,7 +57,7 @@ impl Patients<'_> {
             .call(move |step| {
                 // Of one pair everything is said in one lane, whoever is named first: it stays in order.
                 let Pair(patient, other) = Pair::of(patient, other);
-                let unit = unit_of_both(step, &patient, &other)?;
+                let unit = unit_of_both(step, &patient)?;
                 let stands = links::of(step.transaction, &patient)?;
                 if stands.iter().any(|row| row.other == other) == linked {
                     return Ok(None);
@@ -69,7 +69,7 @@ impl Patients<'_> {
                     Intent::Unlink { other, reason }
                 };
                 let new = NewWrite {
-                    unit: Some(unit),
+                    unit,
                     compartment: Compartment::Identity,
                     patient: Some(patient),
                     replaces: None,
@@ -116,19 +116,7 @@ impl Patients<'_> {
     }
 }
 
-/// The unit in which both records are.
-fn unit_of_both(step: &Step<'_>, patient: &PatientId, other: &PatientId) -> Result<UnitId> {
-    let unit = |patient: &PatientId| -> Result<UnitId> {
-        let row = patients::get(step.transaction, patient)?;
-        Ok(row.ok_or(SyncError::from(Code::UnknownPatient))?.unit)
-    };
-    let (here, there) = (unit(patient)?, unit(other)?);
-    if here == there {
-        Ok(here)
-    } else {
-        Err(SyncError::new(
-            Code::OutOfScope,
-            "the other patient is registered in another unit",
-        ))
-    }
+/// The unit in whose stream a pair is spoken of: one in which both records are. Where there is none, saving says why.
+fn unit_of_both(step: &Step<'_>, patient: &PatientId) -> Result<Option<UnitId>> {
+    Ok(patients::get(step.transaction, patient)?.map(|row| row.unit))
 }

@@ -17,6 +17,7 @@ async fn write(client: Client, activity: Activity, patient: PatientId, row: u8) 
             let record = PatientRecord::named("Nova Paciente");
             client.patients().register(record).await.map(|_| ())
         }
+        Activity::Linking => link_or_unlink(&client, patient).await,
         Activity::Import => {
             let row = ReferenceRow {
                 kind: "practitioner".into(),
@@ -33,6 +34,22 @@ async fn write(client: Client, activity: Activity, patient: PatientId, row: u8) 
             .await
             .map(|_| ()),
     }
+}
+
+/// With whoever else is there; where they are linked already, it is taken back.
+async fn link_or_unlink(client: &Client, patient: PatientId) -> Result<(), SyncError> {
+    let patients = client.patients();
+    let listed = patients.list(Default::default(), Default::default()).await?;
+    let other = listed.rows.iter().find(|row| row.id != patient);
+    let (other, linked) = other.map_or((PatientId(uuid::Uuid::nil()), false), |row| {
+        (row.id, row.linked.contains(&patient))
+    });
+    let reason = "the same card".to_owned();
+    match linked {
+        true => patients.unlink(patient, other, reason).await,
+        false => patients.link(patient, other, reason).await,
+    }
+    .map(|_| ())
 }
 
 fn try_write(
@@ -117,6 +134,7 @@ fn what_waits_when_a_role_changes_is_refused_or_parked_with_its_reason_and_block
                 .world
                 .drawer(device)
                 .into_iter()
+                .filter(|item| Activity::of(&item.write.intent) == activity)
                 .map(|item| (item.code, item.detail))
                 .collect();
             let parked = clinic

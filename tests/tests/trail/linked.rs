@@ -126,7 +126,8 @@ fn opening_either_record_shows_what_is_under_both_and_unlinking_restores_each() 
 #[test]
 fn c1_c2_links_said_on_several_devices_at_once_show_the_same_everywhere() {
     // What each of two devices says of the pairs of four records before they meet.
-    let scripts: [(&[(usize, usize, bool)], &[(usize, usize, bool)]); 5] = [
+    type Script<'a> = &'a [(usize, usize, bool)];
+    let scripts: [(Script<'_>, Script<'_>); 5] = [
         (&[(0, 1, false)], &[(1, 0, true)]),
         (&[(1, 2, true)], &[(2, 3, true)]),
         (&[(0, 1, false), (0, 1, true)], &[(0, 1, false)]),

@@ -135,7 +135,6 @@ pub(crate) fn audit_records() -> Vec<(&'static str, AuditRecord)> {
             },
         ),
         ("audit_opened", opened()),
-        ("audit_opened_with_a_linked_record", opened_with_another()),
         (
             "audit_listed",
             AuditRecord::Listed {
@@ -156,6 +155,7 @@ pub(crate) fn audit_records() -> Vec<(&'static str, AuditRecord)> {
                 at_ms: sample::BEGIN_MS,
             },
         ),
+        ("audit_opened_with_a_linked_record", opened_with_another()),
     ]
 }
 
