@@ -27,6 +27,7 @@ pub mod store;
 pub mod audit;
 pub mod device;
 pub mod outbox;
+pub mod reference;
 pub mod replica;
 pub mod step;
 pub mod sync;

@@ -22,6 +22,12 @@ pub const BODY_DECODED_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const BODY_RATIO_MAX: usize = 100;
 /// Entries of one patient in one write (imports).
 pub const WRITE_ENTRIES_MAX: usize = 500;
+/// Rows of reference data in one answer.
+pub const REFERENCE_ROWS_MAX: usize = 500;
+/// Bytes of their contents in one answer; at least one row goes.
+pub const REFERENCE_BYTES_MAX: usize = 256 * 1024;
+/// How long reference data counts as fresh after the server confirmed it.
+pub const REFERENCE_FRESH_MS: i64 = 24 * 60 * 60 * 1000;
 /// People's writes waiting in the outbox.
 pub const OUTBOX_WRITES_MAX: u64 = 50_000;
 /// Bytes of people's writes waiting in the outbox.

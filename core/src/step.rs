@@ -21,6 +21,8 @@ pub struct Changes {
     pub queue: bool,
     /// The audit.
     pub audit: bool,
+    /// The reference data, or how fresh it is.
+    pub reference: bool,
     /// More patients changed than are listed.
     pub many: bool,
 }
@@ -48,6 +50,7 @@ impl Changes {
         self.patient_list |= other.patient_list;
         self.queue |= other.queue;
         self.audit |= other.audit;
+        self.reference |= other.reference;
         self.many |= other.many;
     }
 }

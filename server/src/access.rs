@@ -53,6 +53,7 @@ pub(crate) fn scope(session: &mut Session<'_>, member: &MemberRow) -> Result<Sco
         units: member.units.clone(),
         streams: streams(member).into_iter().collect(),
         people: session.store.colleagues(member.user)?,
+        reference: session.store.reference_version(member.tenant)?,
         withheld: member.role.withheld().map(str::to_owned).collect(),
     })
 }

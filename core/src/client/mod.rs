@@ -11,6 +11,7 @@ mod mailbox;
 mod page;
 mod patients;
 mod queue;
+mod reference;
 mod splice;
 mod statistics;
 mod timeline;
@@ -27,6 +28,7 @@ pub use mailbox::{Mailbox, Next};
 pub use page::{Page, PageRequest};
 pub use patients::{DuplicatePatient, PatientFilter, PatientSummary, Patients};
 pub use queue::{OutboxItem, Queue, SyncEnd};
+pub use reference::{Freshness, Reference, ReferenceEntry, ReferenceList, TenantKind};
 pub use statistics::{NumericPoint, NumericRequest, NumericSeries, NumericStatistics, TimelineStatistics};
 pub use timeline::{Charts, Timeline};
 pub use transport::{Clock, Transport, TransportFuture};
@@ -156,6 +158,11 @@ impl Client {
     /// Many entries of one patient in one write.
     pub fn imports(&self) -> Imports<'_> {
         Imports(self)
+    }
+
+    /// Reference data: units, specialities, professionals, the tenant's own kinds.
+    pub fn reference(&self) -> Reference<'_> {
+        Reference(self)
     }
 
     /// Writes the whole read model again from the documents, for repair. Returns how many documents were read.

@@ -112,9 +112,9 @@ impl Queue<'_> {
         )
     }
 
-    /// Tries parked writes again.
+    /// Tries parked writes again, but those that wait for an update of the app; returns how many.
     pub async fn unpark(&self) -> Result<usize> {
-        self.0.call(|step| Ok(rows::unpark(step.transaction)?)).await
+        self.0.call(crate::outbox::unpark).await
     }
 
     /// What the server refused, by case.

@@ -17,8 +17,10 @@ use crate::device::Device;
 use crate::entropy::Entropy;
 use crate::error::{Code, Result, SyncError};
 use crate::id::DocumentId;
+use crate::outbox::release_updated;
 use crate::protocol::{Encoding, PATH_SYNC, SyncAnswer, decode_body, encode_body};
 use crate::record::KindRegistry;
+use crate::reference;
 use crate::replica::DocumentCache;
 use crate::step::{Changes, Step};
 use crate::store::documents::{self, DocumentHealth};
@@ -39,6 +41,9 @@ pub struct Engine {
     store: Store,
     device: Device,
     documents: DocumentCache,
+    /// The kinds the app was built with.
+    app_kinds: KindRegistry,
+    /// The same with the tenant's own.
     kinds: KindRegistry,
     schedule: Schedule,
     in_flight: Option<(u64, Asked)>,
@@ -70,7 +75,7 @@ pub struct EngineOptions {
     pub location: Location,
     /// Its key.
     pub key: StoreKey,
-    /// The kinds of entries.
+    /// The kinds of entries the app was built with; the tenant's own come beside them.
     pub kinds: KindRegistry,
     /// Whether it synchronises by itself, or only when asked.
     pub automatic: bool,
@@ -101,13 +106,16 @@ impl Engine {
         schedule.halted = false;
         outbox::cap_due(&transaction, schedule_limit(&now))?;
         let device = Device::load(&transaction, entropy)?;
+        let kinds = reference::kinds(&transaction, &options.kinds)?;
+        release_updated(&transaction, &kinds)?;
         transaction.commit().map_err(StoreError::from)?;
         let data_version = store.data_version()?;
         Ok(Self {
             store,
             device,
             documents: DocumentCache::default(),
-            kinds: options.kinds,
+            app_kinds: options.kinds,
+            kinds,
             schedule,
             in_flight: None,
             pending: None,
@@ -200,6 +208,7 @@ impl Engine {
             self.data_version = version;
             self.documents.clear();
             self.device = Device::load(&transaction, entropy)?;
+            self.kinds = reference::kinds(&transaction, &self.app_kinds)?;
         }
         let mut step = Step {
             transaction: &transaction,
@@ -218,10 +227,26 @@ impl Engine {
         self.device.store_counters(&transaction)?;
         transaction.commit().map_err(StoreError::from)?;
         self.documents.committed();
+        if changes.reference {
+            self.take_kinds(effects);
+        }
         if !changes.is_empty() {
             effects.push(Effect::Changed(changes));
         }
         Ok(value)
+    }
+
+    /// The tenant's kinds may be others now. What was committed stays, whatever becomes of this.
+    fn take_kinds(&mut self, effects: &mut Vec<Effect>) {
+        let taken = reference::kinds(self.store.connection(), &self.app_kinds)
+            .map_err(SyncError::from)
+            .and_then(|kinds| {
+                self.kinds = kinds;
+                release_updated(self.store.connection(), &self.kinds)
+            });
+        if let Err(error) = taken {
+            effects.push(Effect::Log(LogEvent::Failed(error.code)));
+        }
     }
 
     /// Damaged documents are set aside, alone; the rest works.

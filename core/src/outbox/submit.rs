@@ -139,6 +139,7 @@ pub(super) fn save(step: &mut Step<'_>, incarnation: &Incarnation, write: Write)
     step.device.counters.queued += 1;
     step.device.counters.queued_bytes += row.bytes.len() as u64;
     outbox::insert(step.transaction, &row)?;
+    super::update::hold_back(step, &write)?;
     let encodings = replica::apply_own(step, &write, row.generation)?;
     for (ordinal, encoding) in encodings.iter().enumerate() {
         outbox::put_encoding(step.transaction, write.n, ordinal, encoding)?;

@@ -49,6 +49,13 @@ pub struct Person {
     pub id: UserId,
     /// Their name.
     pub name: Sensitive<String>,
+    /// The code of their speciality.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speciality: Option<String>,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// What a device may read and write; decided by the server.
@@ -65,6 +72,9 @@ pub struct Scope {
     /// Names of intents this user does not write, whatever they read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub withheld: Vec<String>,
+    /// The newest version of the tenant's reference data.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reference: u32,
 }
 
 /// The answer to an enrolment.

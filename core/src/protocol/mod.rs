@@ -9,6 +9,7 @@ mod enrol;
 mod frozen;
 mod log;
 mod problem;
+mod reference;
 mod snapshot;
 mod sync;
 mod token;
@@ -24,6 +25,7 @@ pub use log::{
     chain_tag, change_check,
 };
 pub use problem::Problem;
+pub use reference::{ReferenceItem, ReferencePage};
 pub use snapshot::{SnapshotAnswer, SnapshotDocument, SnapshotRecord, SnapshotRequest};
 pub use sync::{
     AuditAnchor, AuditBatch, AuditItem, AuditRecord, ChangeReference, Outcome, OutcomeRun, PushItem, Seen,

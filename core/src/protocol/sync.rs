@@ -35,6 +35,9 @@ pub struct SyncRequest {
     /// The device computes other changes than the server: send them whole.
     #[serde(default, skip_serializing_if = "is_false")]
     pub raw: bool,
+    /// The version of the reference data the device has, where its scope names another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<u32>,
 }
 
 /// One write on its way.
@@ -252,6 +255,9 @@ pub struct SyncAnswer {
     /// Log items that lie in a verified copy, as (stream index in the request, seq); empty without a backup.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub durable: Vec<(u32, u64)>,
+    /// Reference data behind the version the request named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<super::ReferencePage>,
     /// Ed25519 over [`super::SignedHeads`].
     pub signature: ByteArray<64>,
 }

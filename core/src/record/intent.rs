@@ -208,6 +208,23 @@ impl Intent {
         }
     }
 
+    /// The kinds of the entries it writes.
+    pub fn kinds(&self) -> impl Iterator<Item = &Kind> {
+        let entries: &[NewEntry] = match self {
+            Self::Add { entries } => entries,
+            Self::Finalize { entry, .. } => std::slice::from_ref(entry),
+            Self::SetChart {
+                entry: Some(entry), ..
+            } => std::slice::from_ref(entry),
+            _ => &[],
+        };
+        let draft = match self {
+            Self::OpenDraft { kind, .. } => Some(kind),
+            _ => None,
+        };
+        entries.iter().map(|entry| &entry.kind).chain(draft)
+    }
+
     /// The intent's name on the wire.
     pub fn name(&self) -> &'static str {
         match self {

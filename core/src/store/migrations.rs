@@ -6,6 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_trail.sql"),
     include_str!("migrations/0002_reading.sql"),
+    include_str!("migrations/0003_people.sql"),
 ];
 
 /// The schema this version writes.

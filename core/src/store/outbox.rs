@@ -290,6 +290,15 @@ pub fn unpark(connection: &Connection) -> Result<usize, StoreError> {
     )?)
 }
 
+/// Every parked write, in order.
+pub fn parked(connection: &Connection) -> Result<Vec<OutboxRow>, StoreError> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM outbox WHERE (state <> 0 OR due_ms > 0) AND state = 2 ORDER BY n");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map([], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// Why the first parked write is parked.
 pub fn first_parked_reason(connection: &Connection) -> Result<Option<String>, StoreError> {
     let mut statement = connection.prepare_cached(

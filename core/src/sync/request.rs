@@ -109,6 +109,11 @@ pub fn build_request(step: &mut Step<'_>, schedule: &Schedule, wish: Wish) -> Re
         },
         push: push.into_iter().map(|(_, item)| item).collect(),
         raw,
+        reference: if former {
+            None
+        } else {
+            crate::reference::wanted(step.transaction, &enrolment)?
+        },
     };
     Ok(Asked {
         request,

@@ -4,6 +4,7 @@ use super::{SeededEntropy, TestClock};
 use crate::client::{Client, Clock, Mailbox, Next, Transport, TransportFuture};
 use crate::engine::{Effect, Engine, EngineOptions, Event, HttpRequest, LogEvent};
 use crate::error::Result;
+use crate::record::KindRegistry;
 use crate::sync::{Reply, TransportError};
 use std::collections::VecDeque;
 use std::future::Future;
@@ -107,6 +108,12 @@ impl TestDevice {
             &mut self.entropy,
         )?);
         Ok(())
+    }
+
+    /// Opens the file again under an app that was built with other kinds: another version of it.
+    pub fn reopen_with(&mut self, kinds: KindRegistry) -> Result<()> {
+        self.options.kinds = kinds;
+        self.reopen()
     }
 
     /// Opens the file again; from now on the device synchronises by itself, whenever `wake_at` has come.

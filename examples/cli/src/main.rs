@@ -16,7 +16,7 @@ mod words;
 use clap::{Parser, Subcommand};
 use command::{
     admin, audit, chart, conflicts, doctor, drawer, enrol, event, export, import, inbox, patient, queue,
-    serve, statistics, sync, timeline,
+    reference, serve, statistics, sync, timeline,
 };
 use device::DeviceOptions;
 use failure::{Ending, Failure, Result};
@@ -108,6 +108,9 @@ enum DeviceCommand {
     /// Who read and wrote what.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// What the organisation keeps for all devices: units, specialities, professionals, kinds.
+    #[command(subcommand)]
+    Reference(reference::Command),
     /// What waits and why, in plain words; exits with 1 when something needs a person.
     Doctor,
     /// A patient's whole record, for another program.
@@ -207,6 +210,7 @@ async fn on_device(command: DeviceCommand, client: &Client, output: &Output) -> 
         DeviceCommand::Conflicts(command) => conflicts::run(command, client, output).await,
         DeviceCommand::Inbox => inbox::run(client, output).await,
         DeviceCommand::Audit(command) => audit::run(command, client, output).await,
+        DeviceCommand::Reference(command) => reference::run(command, client, output).await,
         DeviceCommand::Doctor => doctor::run(client, output).await,
         DeviceCommand::Export(arguments) => export::run(arguments, client, output).await,
     }

@@ -47,6 +47,10 @@ messages! {
     UnitNotThere = "There is no such unit.", "Não há esta unidade.";
     UserUnknown = "There is no such user.", "Não há este usuário.";
     NotTheirDuty = "This is not for the user's role; see docs/roles.md.", "Isto não cabe ao papel do usuário; veja docs/roles.md.";
+    ReferenceUnknown = "There is no such row, or it is retired.", "Não há este item, ou ele foi retirado.";
+    ReferenceInvalid = "A text is empty, too long, or not one line.", "Um texto está vazio, longo demais ou em mais de uma linha.";
+    KindInvalid = "This is no definition of a kind x-org.name, or a later version is there.",
+        "Isto não é a definição de um tipo x-org.nome, ou já há uma versão posterior.";
     NotInUnit = "The user does not work in this unit.", "O usuário não trabalha nesta unidade.";
     ScopeNotForRole = "The user's role is never granted this compartment; see docs/roles.md.",
         "O papel do usuário nunca recebe este compartimento; veja docs/roles.md.";
@@ -92,6 +96,7 @@ messages! {
     ColumnWrite = "Write", "Gravação";
     ColumnPatient = "Patient", "Paciente";
     ColumnWhat = "What", "O quê";
+    ColumnRetired = "Retired", "Retirado";
     ColumnRevoked = "Revoked", "Revogado";
     Yes = "yes", "sim";
     No = "no", "não";

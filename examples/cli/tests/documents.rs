@@ -71,6 +71,7 @@ fn every_document_fits_its_schema() {
         fits(name, clinic.admin(arguments));
     }
     let clinic = Clinic::new();
+    reference(&clinic);
     let server = clinic.serve();
     let ana = clinic.device("ana");
     let code = clinic.admin(&["enrol-code", "--user", "Ana"]);
@@ -82,6 +83,9 @@ fn every_document_fits_its_schema() {
     let bruno = clinic.enrolled(&server, "bruno", "Bruno");
     let patient = people(&ana);
     let entry = events(&ana, &patient);
+    asked(&ana, "sync", &["sync"]);
+    asked(&bruno, "sync", &["sync"]);
+    reference_on(&ana, &patient);
     asked(&ana, "sync", &["sync"]);
     asked(&bruno, "sync", &["sync"]);
     conflict(&ana, &bruno, &patient);
@@ -121,6 +125,75 @@ fn every_document_fits_its_schema() {
     assert_eq!(verified["broken"].as_array().map(Vec::len), Some(0));
     fits("admin-devices", clinic.admin(&["devices"]));
     fits("admin-revoke", clinic.admin(&["revoke", "1"]));
+}
+
+/// What the clinic keeps for all its devices, one row of each kind in use and one retired.
+fn reference(clinic: &Clinic) {
+    let definition = clinic.path().join("dressing.json");
+    let kind = serde_json::json!({
+        "kind": "x-fluvial.dressing",
+        "version": 1,
+        "titles": {"pt": "Curativo", "en": "Dressing"},
+        "template": {"pt": ["área {area} cm²"], "en": ["area {area} cm²"]},
+        "schema": {"type": "object", "properties": {"area": {"type": "number", "x-unit": "cm2"}}}
+    });
+    std::fs::write(&definition, kind.to_string()).expect("a file");
+    let file = definition.display().to_string();
+    let titles = ["--pt", "Medicina de família", "--en", "Family medicine"];
+    fits(
+        "admin-speciality",
+        clinic.admin(&[&["speciality", "add", "225130"][..], &titles].concat()),
+    );
+    clinic.admin(&[&["speciality", "add", "0"][..], &titles].concat());
+    fits("admin-speciality", clinic.admin(&["speciality", "retire", "0"]));
+    fits("admin-speciality-list", clinic.admin(&["speciality", "list"]));
+    let professional = [
+        "professional",
+        "add",
+        "Dra. Lia Costa",
+        "--speciality",
+        "225130",
+        "--unit",
+        "Fluvial",
+        "--council",
+        "CRM-AM",
+        "--number",
+        "1234",
+    ];
+    let added = fits("admin-professional", clinic.admin(&professional));
+    clinic.admin(&["professional", "add", "Dr. Rui"]);
+    fits(
+        "admin-professional",
+        clinic.admin(&["professional", "retire", text(&added, "id")]),
+    );
+    fits("admin-professional-list", clinic.admin(&["professional", "list"]));
+    fits("admin-kind", clinic.admin(&["kind", "add", &file]));
+    fits("admin-kind-list", clinic.admin(&["kind", "list"]));
+    let user = ["user", "Ana", "--unit", "Fluvial", "--speciality", "225130"];
+    fits("admin-user", clinic.admin(&user));
+}
+
+/// The same on a device that synchronised, and an entry of the clinic's own kind.
+fn reference_on(device: &Device<'_>, patient: &str) {
+    for (kind, rows) in [("unit", 1), ("speciality", 2), ("professional", 2), ("kind", 1)] {
+        let list = asked(device, "reference-list", &["reference", "list", "--kind", kind]);
+        assert_eq!(list["rows"].as_array().map(Vec::len), Some(rows), "{kind}");
+        assert_eq!(list["freshness"], "fresh");
+    }
+    let add = [
+        "event",
+        "add",
+        "--patient",
+        patient,
+        "--text",
+        "curativo",
+        "--kind",
+    ];
+    let known = ["x-fluvial.dressing", "--body", r#"{"area":4}"#];
+    asked(device, "saved", &[&add[..], &known].concat());
+    let wrong = ["x-fluvial.dressing", "--body", r#"{"area":"quatro"}"#];
+    let (exit, code) = device.refused(&[&add[..], &wrong].concat());
+    assert_eq!((exit, code.as_str()), (3, "body_invalid"));
 }
 
 fn people(device: &Device<'_>) -> String {

@@ -65,6 +65,15 @@ pub enum Rule {
     /// The user's role does not look after this.
     #[error("this is not the duty of the user's role")]
     NotTheirDuty,
+    /// No such row of reference data, or it is retired.
+    #[error("there is no such row of reference data")]
+    ReferenceUnknown,
+    /// A row of reference data with an empty or overlong text.
+    #[error("a text of this row is empty or too long")]
+    ReferenceInvalid,
+    /// No definition of a kind, or not one that may be added.
+    #[error("this is no definition of a kind x-org.name, or an older one")]
+    KindInvalid,
     /// No device has this number.
     #[error("there is no such device")]
     DeviceUnknown,

@@ -13,7 +13,7 @@ pub use rows::{
 
 use std::collections::BTreeMap;
 use vereda_core::id::{DocumentId, Incarnation, PatientId, StoreId, TenantId, UserId};
-use vereda_core::protocol::{ChainHash, Person};
+use vereda_core::protocol::{ChainHash, Person, ReferencePage};
 use vereda_core::record::Stream;
 use vereda_core::time::EpochMs;
 
@@ -52,6 +52,10 @@ pub trait ServerStore: Send {
     fn member(&mut self, user: UserId) -> StoreResult<Option<MemberRow>>;
     /// The people who work in any unit of this user's.
     fn colleagues(&mut self, user: UserId) -> StoreResult<Vec<Person>>;
+    /// The newest version of a tenant's reference data.
+    fn reference_version(&mut self, tenant: TenantId) -> StoreResult<u32>;
+    /// The reference data that changed behind a version, bounded; all of it where no such version was reached.
+    fn reference(&mut self, tenant: TenantId, from: u32) -> StoreResult<ReferencePage>;
 
     /// What became of a write.
     fn outcome(&mut self, incarnation: &Incarnation, n: u64) -> StoreResult<Option<OutcomeRow>>;

@@ -74,6 +74,10 @@ pub(crate) fn run(
     );
     let signature = pulled.sign(session);
     let durable = durable(session, &request)?;
+    let reference = request
+        .reference
+        .map(|from| session.store.reference(caller.tenant(), from))
+        .transpose()?;
     let Caller { tokens, .. } = caller;
     Ok(SyncAnswer {
         epoch: pulled.epoch,
@@ -86,6 +90,7 @@ pub(crate) fn run(
         tokens,
         audit,
         durable,
+        reference,
         signature,
     })
 }

@@ -198,6 +198,7 @@ impl Device {
             push,
             audit: None,
             raw: self.raw,
+            reference: None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use vereda_core::document::DocumentKey;
 use vereda_core::id::{DocumentId, Incarnation, PatientId, StoreId, TenantId, UserId};
-use vereda_core::protocol::{ChainHash, Person};
+use vereda_core::protocol::{ChainHash, Person, ReferencePage};
 use vereda_core::record::Stream;
 use vereda_core::time::EpochMs;
 use vereda_server::store::sqlite::SqliteStore;
@@ -119,6 +119,16 @@ impl ServerStore for FaultyStore {
     fn colleagues(&mut self, user: UserId) -> StoreResult<Vec<Person>> {
         self.fault()?;
         self.inner.colleagues(user)
+    }
+
+    fn reference_version(&mut self, tenant: TenantId) -> StoreResult<u32> {
+        self.fault()?;
+        self.inner.reference_version(tenant)
+    }
+
+    fn reference(&mut self, tenant: TenantId, from: u32) -> StoreResult<ReferencePage> {
+        self.fault()?;
+        self.inner.reference(tenant, from)
     }
 
     fn outcome(&mut self, incarnation: &Incarnation, n: u64) -> StoreResult<Option<OutcomeRow>> {

@@ -9,8 +9,8 @@ use vereda_core::id::{Incarnation, UserId};
 use vereda_core::protocol::{
     AuditAnchor, AuditBatch, AuditItem, AuditRecord, ChangeReference, Credential, Cursor, EnrolAnswer,
     EnrolRequest, EnrolmentCode, Frozen, LogItem, Outcome, OutcomeRun, Page, PageItem, Person, Problem,
-    PushItem, Scope, Seen, SignedHeads, SnapshotAnswer, SnapshotDocument, SnapshotRecord, SnapshotRequest,
-    SyncAnswer, SyncRequest, Tokens, Unit, change_check,
+    PushItem, ReferenceItem, ReferencePage, Scope, Seen, SignedHeads, SnapshotAnswer, SnapshotDocument,
+    SnapshotRecord, SnapshotRequest, SyncAnswer, SyncRequest, Tokens, Unit, change_check,
 };
 use vereda_core::record::{Compartment, Stream};
 use vereda_core::redact::Sensitive;
@@ -38,8 +38,10 @@ fn scope() -> Scope {
         people: vec![Person {
             id: sample::user(),
             name: Sensitive("Ana".into()),
+            speciality: Some("225142".into()),
         }],
         withheld: vec!["add_reference".into()],
+        reference: 7,
     }
 }
 
@@ -177,6 +179,7 @@ fn full_request() -> SyncRequest {
             head: ByteArray::new([0x44; 32]),
         }),
         raw: true,
+        reference: Some(5),
         ..idle_request()
     }
 }
@@ -196,6 +199,7 @@ fn idle_answer() -> SyncAnswer {
         tokens: None,
         audit: None,
         durable: Vec::new(),
+        reference: None,
         signature: ByteArray::new([0x5a; 64]),
     }
 }
@@ -271,6 +275,24 @@ fn full_answer() -> SyncAnswer {
             head: ByteArray::new([0x44; 32]),
         }),
         durable: vec![(0, 17)],
+        reference: Some(ReferencePage {
+            from: 5,
+            version: 7,
+            rows: vec![
+                ReferenceItem {
+                    kind: "speciality".into(),
+                    id: "225142".into(),
+                    content: Sensitive(r#"{"en":"Family physician","pt":"Médico de família"}"#.into()),
+                    retired: false,
+                },
+                ReferenceItem {
+                    kind: "professional".into(),
+                    id: sample::user().to_string(),
+                    content: Sensitive(r#"{"name":"Ana","speciality":"225142"}"#.into()),
+                    retired: true,
+                },
+            ],
+        }),
         ..idle_answer()
     }
 }

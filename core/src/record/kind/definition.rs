@@ -14,6 +14,7 @@ use std::sync::OnceLock;
 pub struct KindDefinition {
     kind: Kind,
     version: u32,
+    minor: u32,
     titles: Words<String>,
     template: Words<Template>,
     schema: Value,
@@ -42,6 +43,8 @@ impl<T> Words<T> {
 struct File {
     kind: Kind,
     version: u32,
+    #[serde(default)]
+    minor: u32,
     titles: Words<String>,
     #[serde(default)]
     template: Words<Template>,
@@ -52,7 +55,8 @@ const WORDS: &str = include_str!("words.json");
 const BASE: &str = "https://vereda.health/kind/";
 
 impl KindDefinition {
-    /// Reads a definition: `{"kind","version","titles":{"pt","en"},"template":{"pt":[…],"en":[…]},"schema"}`.
+    /// Reads a definition:
+    /// `{"kind","version","minor","titles":{"pt","en"},"template":{"pt":[…],"en":[…]},"schema"}`; no minor is 0.
     /// A schema may refer to `words.json#/$defs/…` (coded, quantity, value, unit, moment, period …) and to
     /// nothing else outside itself. `field_invalid` tells what is wrong with it.
     pub fn from_json(text: &str) -> Result<Self, SyncError> {
@@ -74,6 +78,7 @@ impl KindDefinition {
         Ok(Self {
             kind: file.kind,
             version: file.version,
+            minor: file.minor,
             titles: file.titles,
             template: file.template,
             schema: file.schema,
@@ -87,9 +92,19 @@ impl KindDefinition {
         &self.kind
     }
 
-    /// Its version: a later one replaces it.
+    /// Its major version: what follows an earlier one is not written under a later one.
     pub fn version(&self) -> u32 {
         self.version
+    }
+
+    /// Its minor version: a later one adds what an earlier one keeps without knowing it.
+    pub fn minor(&self) -> u32 {
+        self.minor
+    }
+
+    /// Whether it takes the place of another definition of its kind.
+    pub(super) fn is_as_late_as(&self, other: &Self) -> bool {
+        (self.version, self.minor) >= (other.version, other.minor)
     }
 
     /// What people call it.

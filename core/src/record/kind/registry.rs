@@ -4,7 +4,7 @@ use super::{Kind, KindDefinition};
 use crate::error::{Code, SyncError};
 use crate::limits::{BODY_BYTES_MAX, KIND_CHARACTERS_MAX};
 use crate::record::canonical::{canonical_text, parse_json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 /// The definitions of this build.
@@ -34,6 +34,8 @@ const STANDARD: [&str; 18] = [
 pub struct KindRegistry {
     kinds: Arc<BTreeMap<Kind, Arc<KindDefinition>>>,
     keeps_unknown: bool,
+    /// Kinds of which the tenant has a later major version than the app was built for.
+    outdated: Arc<BTreeSet<Kind>>,
 }
 
 impl KindRegistry {
@@ -50,6 +52,7 @@ impl KindRegistry {
                         .collect(),
                 ),
                 keeps_unknown: false,
+                outdated: Arc::default(),
             })
             .clone()
     }
@@ -75,13 +78,40 @@ impl KindRegistry {
         }
         if self
             .get(definition.kind())
-            .is_some_and(|known| known.version() > definition.version())
+            .is_some_and(|known| !definition.is_as_late_as(known))
         {
             let detail = format!("{}: a later version is registered", definition.kind());
             return Err(SyncError::new(Code::FieldInvalid, detail));
         }
         Arc::make_mut(&mut self.kinds).insert(definition.kind().clone(), Arc::new(definition));
         Ok(())
+    }
+
+    /// Takes in a definition of the tenant's, as the server delivers it, beside the app's own: the later one shows
+    /// and judges. Where the app was built for an earlier major version its own writes wait for an update. What this
+    /// build cannot read stays an unknown kind.
+    pub fn adopt(&mut self, definition: &str) {
+        let Ok(definition) = KindDefinition::read(definition) else {
+            return;
+        };
+        let kind = definition.kind().clone();
+        if !is_app_name(kind.as_str()) {
+            return;
+        }
+        if let Some(known) = self.get(&kind) {
+            if !definition.is_as_late_as(known) {
+                return;
+            }
+            if definition.version() > known.version() {
+                Arc::make_mut(&mut self.outdated).insert(kind.clone());
+            }
+        }
+        Arc::make_mut(&mut self.kinds).insert(kind, Arc::new(definition));
+    }
+
+    /// Whether the app must be updated before what it writes of a kind can be sent.
+    pub fn needs_update(&self, kind: &Kind) -> bool {
+        self.outdated.contains(kind)
     }
 
     /// What is known of a kind.

@@ -12,7 +12,7 @@ use crate::store::{cursors, receipts};
 use crate::sync::request::Asked;
 
 /// Outcomes, tokens, scope, time, audit. Returns whether this file turned out to be a copy.
-pub(super) fn apply_head(step: &mut Step<'_>, pending: &PendingAnswer) -> Result<bool> {
+pub(super) fn apply_head(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<bool> {
     let answer = &pending.answer;
     step.device
         .observe_server_time(&step.now, answer.time_ms, pending.asked.sent_boot_ms);
@@ -27,6 +27,8 @@ pub(super) fn apply_head(step: &mut Step<'_>, pending: &PendingAnswer) -> Result
     }
     let incarnation_before = step.device.incarnation.number;
     take_enrolment(step, answer)?;
+    let asked = pending.asked.request.reference;
+    pending.more_reference = crate::reference::take(step, asked, answer)?;
     let mut answered = std::collections::BTreeSet::new();
     // A refusal encodes what waits anew: what is in stays as the server has it, so that comes first.
     for turn in 0..3 {

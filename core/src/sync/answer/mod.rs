@@ -33,6 +33,8 @@ pub struct PendingAnswer {
     previous: HashMap<DocumentKey, replica::Previous>,
     outcomes_applied: bool,
     more: bool,
+    /// There is more reference data to ask for.
+    more_reference: bool,
     /// Items of the pages, and how many of them are applied: for the progress.
     pub total: usize,
     /// See `total`.
@@ -166,7 +168,7 @@ pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<S
     let mut in_scope = step.device.enrolled()?.scope.streams.iter();
     let unasked = in_scope.any(|stream| asked.iter().all(|cursor| cursor.stream != *stream));
     Ok(SliceResult::Done {
-        more: more || unasked,
+        more: more || unasked || pending.more_reference,
     })
 }
 

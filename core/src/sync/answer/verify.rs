@@ -79,6 +79,7 @@ pub fn check_answer(step: &Step<'_>, asked: Asked, mut answer: SyncAnswer) -> Re
         previous: HashMap::new(),
         outcomes_applied: false,
         more: false,
+        more_reference: false,
         total,
         applied: 0,
     })

@@ -1,6 +1,7 @@
-//! `admin tenant | unit | user | leave | scope | audit | enrol-code | devices | revoke`: on the server's file, while it runs or not.
+//! `admin tenant | unit | user | leave | scope | audit | professional | speciality | kind | enrol-code | devices | revoke`: on the server's file, while it runs or not.
 
 mod audit;
+mod reference;
 mod scope;
 
 use super::instant;
@@ -63,6 +64,9 @@ enum Command {
         /// clinician, reception, supervisor, auditor or administrator (docs/roles.md).
         #[arg(long, default_value = "clinician", value_parser = role)]
         role: Role,
+        /// The code of their speciality.
+        #[arg(long)]
+        speciality: Option<String>,
         /// Whose; the only tenant when not given.
         #[arg(long)]
         tenant: Option<String>,
@@ -86,6 +90,15 @@ enum Command {
     /// What a user reads in a unit beyond their role.
     #[command(subcommand)]
     Scope(scope::Command),
+    /// Professionals patients are seen by or referred to.
+    #[command(subcommand)]
+    Professional(reference::ProfessionalCommand),
+    /// Specialities of professionals and users.
+    #[command(subcommand)]
+    Speciality(reference::SpecialityCommand),
+    /// The tenant's own kinds of entries.
+    #[command(subcommand)]
+    Kind(reference::KindCommand),
     /// Who read and wrote what, on every device.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -212,6 +225,8 @@ struct User {
     name: String,
     role: &'static str,
     units: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    speciality: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -261,11 +276,17 @@ pub(crate) fn run(arguments: Arguments, device: &DeviceOptions, output: &Output)
             name,
             unit: units,
             role,
+            speciality,
             tenant,
             store,
         } => {
             let names: Vec<&str> = units.iter().map(String::as_str).collect();
-            let user = open(&store, device)?.put_user(entropy, tenant.as_deref(), &name, role, &names)?;
+            let tenant = tenant.as_deref();
+            let mut administration = open(&store, device)?;
+            let user = administration.put_user(entropy, tenant, &name, role, &names)?;
+            if let Some(code) = &speciality {
+                administration.set_speciality(tenant, &name, code)?;
+            }
             let role = role.name();
             output.show(
                 &User {
@@ -273,6 +294,7 @@ pub(crate) fn run(arguments: Arguments, device: &DeviceOptions, output: &Output)
                     name,
                     role,
                     units,
+                    speciality,
                 },
                 |_| user.to_string(),
             );
@@ -289,6 +311,9 @@ pub(crate) fn run(arguments: Arguments, device: &DeviceOptions, output: &Output)
             });
         }
         Command::Scope(command) => return scope::run(command, device, output),
+        Command::Professional(command) => return reference::professional(command, device, output),
+        Command::Speciality(command) => return reference::speciality(command, device, output),
+        Command::Kind(command) => return reference::kind(command, device, output),
         Command::Audit(command) => return audit::run(command, device, output),
         Command::EnrolCode {
             user,

@@ -13,6 +13,7 @@ pub(crate) mod import;
 pub(crate) mod inbox;
 pub(crate) mod patient;
 pub(crate) mod queue;
+pub(crate) mod reference;
 pub(crate) mod selection;
 pub(crate) mod serve;
 pub(crate) mod statistics;

@@ -168,21 +168,24 @@ impl SqliteStore {
     }
 
     pub(super) fn read_colleagues(&mut self, user: UserId) -> StoreResult<Vec<Person>> {
-        let people: Vec<(Vec<u8>, String)> = self
+        let people: Vec<(Vec<u8>, String, Option<String>)> = self
             .connection
             .prepare_cached(
-                "select distinct person.id, person.name from membership
+                "select distinct person.id, person.name, person.speciality from membership
                  join person on person.id = membership.person
                  where unit in (select unit from membership where person = ?1) order by person.id",
             )?
-            .query_map([user.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .query_map([user.as_bytes()], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?
             .collect::<Result<_, _>>()?;
         people
             .into_iter()
-            .map(|(person, name)| {
+            .map(|(person, name, speciality)| {
                 Ok(Person {
                     id: id("person", &person, UserId::from_slice)?,
                     name: Sensitive(name),
+                    speciality,
                 })
             })
             .collect()

@@ -6,6 +6,7 @@ use crate::role::Role;
 use crate::store::{DeviceRow, Rule, ServerStore, StoreError, StoreResult};
 use rusqlite::{OptionalExtension, params};
 use vereda_core::id::{TenantId, UnitId, UserId};
+use vereda_core::record::ReferenceKind;
 use vereda_core::time::EpochMs;
 
 /// The administrator's calls.
@@ -112,7 +113,8 @@ impl Directory for SqliteStore {
                 "insert into unit (id, tenant, name) values (?1, ?2, ?3)",
                 params![unit.as_bytes(), tenant.as_bytes(), name],
             )?;
-            store.scope_changed(tenant)
+            let content = serde_json::json!({ "name": name }).to_string();
+            store.write_reference(tenant, ReferenceKind::Unit, &unit.to_string(), &content, false)
         })
         .map_err(|error| unique(error, Rule::UnitThere))
     }

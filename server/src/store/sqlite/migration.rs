@@ -4,7 +4,11 @@ use crate::store::{StoreError, StoreResult};
 use rusqlite::{Connection, TransactionBehavior};
 
 /// The migrations; the file's `user_version` says how many of them it has seen.
-const MIGRATIONS: &[&str] = &[include_str!("001_first.sql"), include_str!("002_scopes.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("001_first.sql"),
+    include_str!("002_scopes.sql"),
+    include_str!("003_reference.sql"),
+];
 
 /// Brings a file to this version's schema, or leaves it as it is.
 pub(super) fn migrate(connection: &mut Connection, epoch: u64) -> StoreResult<()> {

@@ -10,6 +10,7 @@ mod migration;
 mod outcome;
 mod patient_key;
 mod record;
+mod reference;
 mod scope;
 mod seal;
 
@@ -200,6 +201,14 @@ impl ServerStore for SqliteStore {
 
     fn colleagues(&mut self, user: UserId) -> StoreResult<Vec<Person>> {
         self.read_colleagues(user)
+    }
+
+    fn reference_version(&mut self, tenant: TenantId) -> StoreResult<u32> {
+        self.read_reference_version(tenant)
+    }
+
+    fn reference(&mut self, tenant: TenantId, from: u32) -> StoreResult<ReferencePage> {
+        self.read_reference(tenant, from)
     }
 
     fn outcome(&mut self, incarnation: &Incarnation, n: u64) -> StoreResult<Option<OutcomeRow>> {

@@ -1,0 +1,4 @@
+//! What a tenant keeps for all its devices: units, specialities, professionals, and its own kinds of entries.
+
+mod kinds;
+mod rows;
