@@ -14,7 +14,7 @@ use crate::writer::{Job, Session, Writer, lock};
 use ed25519_dalek::SigningKey;
 use serde::de::DeserializeOwned;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::broadcast;
 use vereda_core::entropy::Entropy;
 use vereda_core::error::Code;
@@ -53,9 +53,16 @@ pub(crate) struct Shared {
     pub(crate) kinds: KindRegistry,
     throttle: Mutex<Throttle>,
     pokes: broadcast::Sender<Poke>,
+    /// Rises when somebody else wrote to the store: an administrator may have changed who may see what.
+    written_elsewhere: AtomicU64,
 }
 
 impl Shared {
+    /// Notes that somebody else wrote to the store since its last transaction.
+    pub(crate) fn note_written_elsewhere(&self) {
+        self.written_elsewhere.fetch_add(1, Ordering::SeqCst);
+    }
+
     pub(crate) fn throttle_caller(&self, device: u32, user: UserId, now_ms: EpochMs) -> Result<(), Refusal> {
         let mut throttle = lock(&self.throttle);
         throttle.take(Side::Device(device), now_ms)?;
@@ -135,6 +142,7 @@ impl Server {
                 kinds: KindRegistry::standard().keeping_unknown(),
                 throttle: Mutex::new(Throttle::new(options.limits)),
                 pokes: broadcast::Sender::new(POKES_KEPT_MAX),
+                written_elsewhere: AtomicU64::new(0),
             },
             writer: Writer::new(store),
             has_backup: AtomicBool::new(false),
@@ -180,6 +188,11 @@ impl Server {
                 }
             }
         }
+    }
+
+    /// Another number whenever somebody else wrote to the store, before anything of the next transaction is told.
+    pub(crate) fn written_elsewhere(&self) -> u64 {
+        self.shared.written_elsewhere.load(Ordering::SeqCst)
     }
 
     /// Which streams a listener (`GET /v1/live`) hears of.

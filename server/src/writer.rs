@@ -156,7 +156,10 @@ impl Core {
             return;
         };
         match self.store.begin(*seed) {
-            Ok(true) => self.documents.clear(),
+            Ok(true) => {
+                self.documents.clear();
+                shared.note_written_elsewhere();
+            }
             Ok(false) => {}
             Err(error) => {
                 tracing::warn!(%error, "no transaction could begin");

@@ -1,12 +1,11 @@
 //! The audit as an auditor reads it: every device's chain of their tenant, and the chain of those who read it here.
 
 use super::Administration;
+use super::duty::Deed;
 use crate::role::Duty;
-use crate::store::sqlite::Directory;
-use crate::store::{AuditPlace, AuditRow, Rule, ServerStore, StoreResult};
-use vereda_core::id::{Incarnation, StoreId, TenantId, UserId};
-use vereda_core::protocol::{AuditRecord, advance_audit, encode};
-use vereda_core::redact::Sensitive;
+use crate::store::{AuditPlace, AuditRow, StoreResult};
+use vereda_core::id::UserId;
+use vereda_core::protocol::advance_audit;
 use vereda_core::time::EpochMs;
 
 /// Records read at a time.
@@ -38,7 +37,7 @@ impl Administration {
         now_ms: EpochMs,
     ) -> StoreResult<Vec<AuditRow>> {
         let (tenant, user) = self.on_duty(tenant, auditor, Duty::Audit)?;
-        self.note(tenant, user, "audit_listed", now_ms)?;
+        self.note(tenant, read(user, "audit_listed", now_ms))?;
         self.store.audit_page(tenant, after.as_ref(), limit)
     }
 
@@ -53,7 +52,7 @@ impl Administration {
         now_ms: EpochMs,
     ) -> StoreResult<AuditReport> {
         let (tenant, user) = self.on_duty(tenant, auditor, Duty::Audit)?;
-        self.note(tenant, user, "audit_verified", now_ms)?;
+        self.note(tenant, read(user, "audit_verified", now_ms))?;
         let mut report = AuditReport::default();
         let mut last: Option<(AuditPlace, [u8; 32])> = None;
         loop {
@@ -81,36 +80,14 @@ impl Administration {
             }
         }
     }
+}
 
-    /// The user of a name, where something is their duty.
-    fn on_duty(&mut self, tenant: Option<&str>, user: &str, duty: Duty) -> StoreResult<(TenantId, UserId)> {
-        let tenant = self.store.tenant(tenant)?;
-        let user = self.store.user(tenant, user)?;
-        let role = self.store.role(user)?;
-        if role.rights().duties.contains(&duty) {
-            Ok((tenant, user))
-        } else {
-            Err(Rule::NotTheirDuty.into())
-        }
-    }
-
-    /// A record of the server's own chain: the one of no device, under the tenant's id.
-    fn note(&mut self, tenant: TenantId, user: UserId, action: &str, at_ms: EpochMs) -> StoreResult<()> {
-        let chain = Incarnation {
-            store: StoreId(tenant.0),
-            number: 0,
-        };
-        let record = AuditRecord::Did {
-            user,
-            action: action.to_owned(),
-            subject: None,
-            reason: Sensitive(String::new()),
-            at_ms,
-        };
-        self.store.within(|store| {
-            let (last, head) = store.audit_anchor(&chain)?;
-            let head = advance_audit(&head, &record);
-            store.append_audit(tenant, &chain, last + 1, &head, &encode(&record), at_ms)
-        })
+fn read(user: UserId, action: &str, at_ms: EpochMs) -> Deed<'_> {
+    Deed {
+        user,
+        action,
+        subject: None,
+        reason: String::new(),
+        at_ms,
     }
 }

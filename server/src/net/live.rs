@@ -21,7 +21,8 @@ const HEARTBEAT: Duration = Duration::from_secs(25);
 /// Pokes that wait for a slow listener; past it the stream ends, and it pulls.
 const WAITING_MAX: usize = 64;
 
-/// Who listens; asked again at each heartbeat, because scope may shrink and devices are revoked.
+/// Who listens; asked again at each heartbeat, because devices are revoked and tokens end, and before a poke is told
+/// once an administrator wrote to the store, because scope may have shrunk.
 #[derive(Clone)]
 struct Listener {
     server: Arc<Server>,
@@ -53,9 +54,10 @@ pub(super) async fn listen(
         server: Arc::clone(server),
         authorization,
     };
+    let known = server.written_elsewhere();
     let (streams, pokes) = listener.hear().await?;
     let (sender, events) = mpsc::channel(WAITING_MAX);
-    tokio::spawn(tell(listener, streams, pokes, sender, stopped));
+    tokio::spawn(tell(listener, (streams, known), pokes, sender, stopped));
     let mut response = Response::new(AnswerBody::Events(events));
     response
         .headers_mut()
@@ -65,7 +67,7 @@ pub(super) async fn listen(
 
 async fn tell(
     listener: Listener,
-    mut streams: BTreeSet<Stream>,
+    (mut streams, mut known): (BTreeSet<Stream>, u64),
     mut pokes: broadcast::Receiver<Poke>,
     sender: mpsc::Sender<Bytes>,
     mut stopped: watch::Receiver<bool>,
@@ -81,8 +83,18 @@ async fn tell(
         next = loop {
             tokio::select! {
                 poke = pokes.recv() => match poke {
-                    Ok(poke) if streams.contains(&poke.stream) => break event(&poke),
-                    Ok(_) => {}
+                    Ok(poke) => {
+                        let written_elsewhere = listener.server.written_elsewhere();
+                        if written_elsewhere != known {
+                            let Ok((now_in_scope, _)) = listener.hear().await else {
+                                return;
+                            };
+                            (streams, known) = (now_in_scope, written_elsewhere);
+                        }
+                        if streams.contains(&poke.stream) {
+                            break event(&poke);
+                        }
+                    }
                     // It missed some: any of its streams may have grown.
                     Err(RecvError::Lagged(_)) => break Bytes::from_static(b"event: resync\ndata: {}\n\n"),
                     Err(RecvError::Closed) => return,

@@ -32,12 +32,20 @@ fn only_an_auditor_reads_the_audit_and_only_of_their_tenant() {
         |rows: &[vereda_server::store::AuditRow]| rows.iter().map(|row| row.place).collect::<Vec<_>>();
     assert!(north.len() > 10 && south.len() > 5);
     assert!(places(&south).iter().all(|place| !places(&north).contains(place)));
-    // That it was read is a record itself.
-    let own = south
-        .iter()
-        .find(|row| row.device.is_none())
-        .expect("the server's chain");
-    assert!(matches!(&own.record, AuditRecord::Did { action, .. } if action == "audit_listed"));
+    // That it was read is a record itself, as is each grant.
+    let at_server = |rows: &[vereda_server::store::AuditRow]| -> Vec<String> {
+        let own = rows.iter().filter(|row| row.device.is_none());
+        own.filter_map(|row| match &row.record {
+            AuditRecord::Did { action, .. } => Some(action.clone()),
+            _ => None,
+        })
+        .collect()
+    };
+    assert_eq!(at_server(&south), ["scope_granted", "audit_listed"]);
+    assert_eq!(
+        at_server(&north),
+        ["scope_granted", "scope_granted", "audit_listed"]
+    );
 }
 
 #[test]
@@ -70,7 +78,8 @@ fn a1_the_server_tells_an_altered_a_deleted_and_a_moved_record() {
         .server_file()
         .execute_batch(
             "update audit set sealed = (select sealed from audit as other where other.store = audit.store and
-             other.incarnation = audit.incarnation and other.k = 3) where k = 2",
+             other.incarnation = audit.incarnation and other.k = 3)
+             where k = 2 and store in (select store from audit where k = 3)",
         )
         .expect("damaged");
     let found = clinic

@@ -6,7 +6,7 @@ use vereda_core::record::{ChartKind, Compartment, PatientRecord};
 use vereda_core::redact::Sensitive;
 use vereda_core::testing::SeededEntropy;
 use vereda_server::Role;
-use vereda_tests::{World, note};
+use vereda_tests::{BEGIN_MS, World, note};
 
 /// A unit of a tenant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -127,7 +127,7 @@ impl Clinic {
             .expect("a user");
         if is_granted {
             admin
-                .grant_scope(tenant, user, place.unit, Compartment::Sensitive)
+                .grant_scope(tenant, user, place.unit, Compartment::Sensitive, BEGIN_MS)
                 .expect("granted");
         }
         admin

@@ -203,3 +203,56 @@ fn s1_a_listener_hears_only_of_streams_its_role_reads_in_its_own_units() {
         }
     }
 }
+
+#[test]
+fn s1_a_listener_whose_grant_is_taken_back_hears_nothing_more_of_the_stream() {
+    let world = World::new(52, 0);
+    world.server_clock.set_wall(server_now().ms);
+    let mut clinic = Clinic::planted(world);
+    let (place, author, patient) = (PLACES[0], clinic.authors[0], clinic.patients[0]);
+    let device = clinic.join(place, "losing", Role::Clinician, true);
+    let reader = Reader {
+        device,
+        place,
+        role: Role::Clinician,
+        is_granted: true,
+    };
+    let (runtime, running) = start(&mut clinic);
+    let address = running.address;
+    let mut listener = Listener::open(&clinic.world, reader, address);
+    let write = |clinic: &mut Clinic, compartment: Compartment| {
+        let mut network = |request: &HttpRequest| exchange(address, request);
+        let written = clinic.world.devices[author].run(&mut network, |client| async move {
+            let entry = note(30, "ao vivo");
+            client
+                .timeline()
+                .add_in(patient, compartment, entry, false)
+                .await?;
+            client.sync_once(60_000).await
+        });
+        written.expect("no crash").expect("it synchronised");
+    };
+    write(&mut clinic, Compartment::Sensitive);
+    listener.hear_until("\"compartment\":\"sensitive\"");
+    clinic
+        .world
+        .administration()
+        .revoke_scope(
+            Some("north"),
+            "losing",
+            "unit-north",
+            Compartment::Sensitive,
+            server_now().ms,
+        )
+        .expect("revoked");
+    let before = listener.heard.len();
+    write(&mut clinic, Compartment::Sensitive);
+    write(&mut clinic, Compartment::Clinical);
+    listener.hear_until("\"compartment\":\"clinical\"");
+    assert!(
+        !listener.heard[before..].contains("sensitive"),
+        "{}",
+        listener.heard
+    );
+    runtime.block_on(running.shutdown());
+}

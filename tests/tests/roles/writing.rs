@@ -8,7 +8,7 @@ use vereda_core::error::{Code, SyncError};
 use vereda_core::id::PatientId;
 use vereda_core::record::{Compartment, PatientRecord, ReferenceRow, Stream};
 use vereda_server::{Activity, Role};
-use vereda_tests::{World, note};
+use vereda_tests::{BEGIN_MS, World, note};
 
 /// One write of an activity, saved by the device.
 async fn write(client: Client, activity: Activity, patient: PatientId, row: u8) -> Result<(), SyncError> {
@@ -189,7 +189,13 @@ fn s1_an_outcome_is_not_replayed_to_who_lost_the_scope_of_its_write() {
     clinic
         .world
         .administration()
-        .revoke_scope(Some("north"), "losing", "unit-north", Compartment::Sensitive)
+        .revoke_scope(
+            Some("north"),
+            "losing",
+            "unit-north",
+            Compartment::Sensitive,
+            BEGIN_MS,
+        )
         .expect("revoked");
     clinic.world.advance(600_000);
     clinic.world.network.heard = Some(Vec::new());
@@ -233,6 +239,7 @@ fn a_grant_ends_with_the_membership_and_is_never_given_to_a_role_without_it() {
         "coming and going",
         "unit-north",
         Compartment::Sensitive,
+        BEGIN_MS,
     );
     assert!(refused.is_err(), "reception reads nothing clinical");
     become_role(&mut clinic, "coming and going", Role::Clinician);
@@ -249,6 +256,7 @@ fn a_grant_ends_with_the_membership_and_is_never_given_to_a_role_without_it() {
         "coming and going",
         "unit-annex",
         Compartment::Sensitive,
+        BEGIN_MS,
     );
     assert!(elsewhere.is_err(), "not a unit of theirs");
 }

@@ -6,6 +6,8 @@ use crate::failure::{Ending, Result};
 use crate::output::{Output, Table};
 use crate::words::{Message, Words};
 use serde::Serialize;
+use vereda_core::client::Clock;
+use vereda_core::platform::native::SystemClock;
 use vereda_core::record::Compartment;
 
 #[derive(clap::Subcommand)]
@@ -91,12 +93,13 @@ fn change(arguments: GrantArguments, granted: bool, device: &DeviceOptions, outp
         store,
     } = arguments;
     let compartment = Compartment::Sensitive;
+    let now_ms = SystemClock.now().wall_ms;
     let mut administration = open(&store, device)?;
     let tenant = tenant.as_deref();
     if granted {
-        administration.grant_scope(tenant, &user, &unit, compartment)?;
+        administration.grant_scope(tenant, &user, &unit, compartment, now_ms)?;
     } else {
-        administration.revoke_scope(tenant, &user, &unit, compartment)?;
+        administration.revoke_scope(tenant, &user, &unit, compartment, now_ms)?;
     }
     let changed = Grant {
         user,
