@@ -7,7 +7,7 @@
 
 mod support;
 
-use support::{Clinic, Device, at, codes, unfold};
+use support::{Clinic, Device, TENANT, at, codes, unfold};
 use uuid::Uuid;
 use vereda_core::bytes::ByteArray;
 use vereda_core::id::{Incarnation, StoreId};
@@ -24,7 +24,7 @@ use vereda_server::Role;
 fn device_elsewhere(clinic: &Clinic) -> Device {
     {
         let mut entropy = clinic.entropy.lock().unwrap();
-        clinic.admin().create_unit(&mut *entropy, None, "Sul").unwrap();
+        clinic.admin().create_unit(&mut *entropy, TENANT, "Sul").unwrap();
     }
     clinic.user("eva", Role::Clinician, &["Sul"]);
     Device::enrol(clinic, "eva", 77)
@@ -56,6 +56,38 @@ fn s1_a_device_of_another_unit_gets_no_byte_of_a_patient() {
     let answer = clinic.post(PATH_SNAPSHOT, ana.authorization(), &snapshot);
     let answer: SnapshotAnswer = support::read(&answer).unwrap();
     assert_eq!((answer.records.len(), answer.documents.len()), (1, 1));
+}
+
+#[test]
+fn s1_a_neighbour_whose_unit_and_people_are_called_the_same_gets_no_byte_of_a_patient() {
+    let clinic = Clinic::new();
+    let (mut ana, mut namesake) = (clinic.device("ana"), clinic.neighbour("ana"));
+    let patient = ana.push_many(&clinic, 2);
+    namesake.pull(&clinic);
+    assert!(namesake.received.is_empty());
+    assert_ne!(ana.unit, namesake.unit);
+    // What is theirs by number or id is nobody's here.
+    let own = namesake.note(patient, "sobre paciente alheio");
+    assert_eq!(
+        codes(&namesake.push(&clinic, &[own])),
+        ["refused unknown_patient"]
+    );
+    let mut into = namesake.note(patient, "em unidade alheia");
+    into.unit = ana.unit;
+    namesake.documents.clear();
+    assert_eq!(codes(&namesake.push(&clinic, &[into])), ["park out_of_scope"]);
+    let snapshot = SnapshotRequest {
+        patients: vec![patient],
+    };
+    let answer = clinic.post(PATH_SNAPSHOT, namesake.authorization(), &snapshot);
+    let answer: SnapshotAnswer = support::read(&answer).unwrap();
+    assert!(answer.records.is_empty() && answer.documents.is_empty() && answer.left_out.is_empty());
+    // And the neighbour's own work reaches nobody else.
+    let theirs = namesake.push_many(&clinic, 1);
+    assert_ne!(theirs, patient);
+    let before = ana.received.len();
+    ana.pull(&clinic);
+    assert_eq!(ana.received.len(), before);
 }
 
 #[test]
@@ -155,7 +187,7 @@ fn a_scope_that_changed_comes_with_the_next_answer_and_old_streams_stop() {
     ana.push_many(&clinic, 1);
     bia.pull(&clinic);
     let request = bia.request(vec![]);
-    clinic.admin().leave_unit(None, "bia", "Norte").unwrap();
+    clinic.admin().leave_unit(TENANT, "bia", "Norte").unwrap();
     ana.push_many(&clinic, 1);
     let answer = bia.send(&clinic, &request).unwrap();
     assert!(answer.pages.is_empty());

@@ -9,9 +9,9 @@ use vereda_core::bytes::ByteArray;
 use vereda_core::document::{DocumentKey, LoadedDocument, operations};
 use vereda_core::id::{EntryId, Incarnation, PatientId, StoreId, UnitId, UserId};
 use vereda_core::protocol::{
-    ChainHash, ChangeReference, Cursor, EnrolAnswer, EnrolRequest, Frozen, LogItem, Outcome, PATH_ENROL,
-    PATH_SYNC, PageItem, Problem, PushItem, SignedHeads, SyncAnswer, SyncRequest, Tokens, advance_chain,
-    chain_tag, change_check,
+    ChainHash, ChangeReference, Cursor, EnrolAnswer, EnrolRequest, EnrolmentCode, Frozen, LogItem, Outcome,
+    PATH_ENROL, PATH_SYNC, PageItem, Problem, PushItem, SignedHeads, SyncAnswer, SyncRequest, Tokens,
+    advance_chain, chain_tag, change_check,
 };
 use vereda_core::record::{Compartment, Intent, NewEntry, PatientRecord, Stream, Write};
 use vereda_core::redact::Sensitive;
@@ -51,7 +51,10 @@ pub fn at(ms: i64) -> Zoned {
 
 impl Device {
     pub fn enrol(clinic: &Clinic, user: &str, number: u64) -> Self {
-        let code = clinic.code(user);
+        Self::enrol_with(clinic, &clinic.code(user), number)
+    }
+
+    pub fn enrol_with(clinic: &Clinic, code: &EnrolmentCode, number: u64) -> Self {
         let incarnation = Incarnation {
             store: StoreId(Uuid::from_u64_pair(number, 1)),
             number,

@@ -52,7 +52,12 @@ pub fn poll_once<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// A tenant with one unit, and a server on a file.
+/// The tenant the tests are about; beside it there is always a neighbour whose unit and people are called the same.
+pub const TENANT: Option<&str> = Some("Clinica");
+/// The neighbour.
+pub const NEIGHBOUR: Option<&str> = Some("Vizinha");
+
+/// Two tenants with a unit each, and a server on a file.
 pub struct Clinic {
     pub folder: tempfile::TempDir,
     pub keys: ServerKeys,
@@ -75,7 +80,9 @@ impl Clinic {
         let path = folder.path().join("clinic.db");
         let mut admin = Administration::open(&path, &keys, &mut entropy).unwrap();
         let tenant = admin.create_tenant(&mut entropy, "Clinica").unwrap();
-        let unit = admin.create_unit(&mut entropy, None, "Norte").unwrap();
+        let unit = admin.create_unit(&mut entropy, TENANT, "Norte").unwrap();
+        admin.create_tenant(&mut entropy, "Vizinha").unwrap();
+        admin.create_unit(&mut entropy, NEIGHBOUR, "Norte").unwrap();
         let store = open_store(&path, &keys, &mut entropy).unwrap();
         Self {
             server: Server::new(Box::new(store), &keys, options),
@@ -138,16 +145,20 @@ impl Clinic {
     pub fn user(&self, name: &str, role: Role, units: &[&str]) -> UserId {
         let mut entropy = self.entropy.lock().unwrap();
         self.admin()
-            .put_user(&mut *entropy, None, name, role, units)
+            .put_user(&mut *entropy, TENANT, name, role, units)
             .unwrap()
     }
 
     pub fn code(&self, user: &str) -> EnrolmentCode {
+        self.code_of(TENANT, user)
+    }
+
+    fn code_of(&self, tenant: Option<&str>, user: &str) -> EnrolmentCode {
         use base64::Engine;
         let mut entropy = self.entropy.lock().unwrap();
         let text = self
             .admin()
-            .enrolment_code(&mut *entropy, None, user, self.now_ms + 1000, None)
+            .enrolment_code(&mut *entropy, tenant, user, self.now_ms + 1000, None)
             .unwrap();
         let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD
             .decode(text)
@@ -160,6 +171,18 @@ impl Clinic {
         self.user(user, Role::Clinician, &["Norte"]);
         let number = self.entropy.lock().unwrap().next_u64();
         Device::enrol(self, user, number)
+    }
+
+    /// A clinician of the neighbour's unit with a device.
+    pub fn neighbour(&self, user: &str) -> Device {
+        let number = {
+            let mut entropy = self.entropy.lock().unwrap();
+            self.admin()
+                .put_user(&mut *entropy, NEIGHBOUR, user, Role::Clinician, &["Norte"])
+                .unwrap();
+            entropy.next_u64()
+        };
+        Device::enrol_with(self, &self.code_of(NEIGHBOUR, user), number)
     }
 
     /// Sends a request of bytes.

@@ -44,7 +44,7 @@ fn only_an_auditor_reads_the_audit_and_only_of_their_tenant() {
     assert_eq!(at_server(&south), ["scope_granted", "audit_listed"]);
     assert_eq!(
         at_server(&north),
-        ["scope_granted", "scope_granted", "audit_listed"]
+        ["scope_granted", "scope_granted", "audit_listed", "audit_listed"]
     );
 }
 

@@ -2,6 +2,7 @@
 
 mod audit;
 mod clinic;
+mod earlier;
 mod live;
 mod reading;
 mod table;
