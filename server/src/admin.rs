@@ -1,6 +1,7 @@
 //! What an administrator does, on the same file as a server that may be running.
 
 mod audit;
+mod drawer;
 mod duty;
 mod reference;
 mod scope;

@@ -53,6 +53,8 @@ pub enum Activity {
 pub enum Duty {
     /// Lists and releases writes whose device lost its scope.
     Quarantine,
+    /// Lists what was refused of a unit's devices.
+    Drawers,
     /// Reads and verifies the devices' audits.
     Audit,
     /// Keeps users, units and devices.
@@ -107,7 +109,7 @@ impl Role {
                 reads: &[Identity, Clinical],
                 grants: &[Sensitive],
                 writes: &[Activity::Linking],
-                duties: &[Duty::Quarantine],
+                duties: &[Duty::Quarantine, Duty::Drawers],
             },
             Self::Auditor => &Rights {
                 reads: &[],
@@ -202,12 +204,13 @@ impl Activity {
 
 impl Duty {
     /// Every duty.
-    pub const ALL: [Self; 3] = [Self::Quarantine, Self::Audit, Self::Directory];
+    pub const ALL: [Self; 4] = [Self::Quarantine, Self::Drawers, Self::Audit, Self::Directory];
 
     /// Its name in the documentation.
     pub fn name(self) -> &'static str {
         match self {
             Self::Quarantine => "quarantine",
+            Self::Drawers => "drawers",
             Self::Audit => "audit",
             Self::Directory => "directory",
         }

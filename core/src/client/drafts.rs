@@ -27,7 +27,20 @@ fn draft(step: &Step<'_>, id: &EntryId) -> Result<EntryRow> {
     }
 }
 
+/// What this version does not know it shows, and never edits.
+fn check_known(step: &Step<'_>, row: &EntryRow) -> Result<()> {
+    let kind = Kind(row.kind.clone());
+    step.kinds.admit(&kind)?;
+    if step.kinds.needs_update(&kind) {
+        return Err(SyncError::from(Code::AppTooOld));
+    }
+    Ok(())
+}
+
 fn save(step: &mut Step<'_>, row: &EntryRow, intent: Intent) -> Result<Saved> {
+    if matches!(intent, Intent::EditDraft { .. }) {
+        check_known(step, row)?;
+    }
     submit(
         step,
         NewWrite {

@@ -115,6 +115,11 @@ fn every_document_fits_its_schema() {
         asked(&ana, name, arguments);
     }
     clinic.admin(&["user", "Auditora", "--unit", "Fluvial", "--role", "auditor"]);
+    clinic.admin(&["user", "Chefe", "--unit", "Fluvial", "--role", "supervisor"]);
+    fits(
+        "admin-drawer-list",
+        clinic.admin(&["drawer", "list", "--as", "Chefe"]),
+    );
     let whole = ["audit", "list", "--as", "Auditora", "--limit", "500"];
     let listed = fits("admin-audit-list", clinic.admin(&whole));
     assert!(listed["records"].as_array().expect("records").len() > 20);

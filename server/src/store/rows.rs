@@ -76,6 +76,30 @@ pub struct ScopeRow {
     pub compartment: Compartment,
 }
 
+/// A refused write's place among a tenant's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RefusedPlace {
+    /// The device's number.
+    pub device: u32,
+    /// Its incarnation.
+    pub incarnation: u64,
+    /// The write's number.
+    pub n: u64,
+}
+
+/// A write the server refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedRow {
+    /// Which write.
+    pub place: RefusedPlace,
+    /// The name of the device's user.
+    pub user: String,
+    /// The stable code.
+    pub code: String,
+    /// Safe to log.
+    pub detail: String,
+}
+
 /// A record's place in a tenant's audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AuditPlace {

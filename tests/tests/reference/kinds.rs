@@ -145,6 +145,28 @@ fn c3_a_device_that_does_not_know_a_kind_keeps_shows_and_passes_it_on_and_edits_
             .await
     });
     assert_eq!(amended.expect_err("not edited").code, Code::KindUnknown);
+    let draft = world
+        .run(0, |client| async move {
+            let kind = Kind::from(DRESSING);
+            client
+                .drafts()
+                .open(patient, kind, Some(at(3)), "rascunho".into(), None)
+                .await
+        })
+        .expect("the app knows it")
+        .entry
+        .expect("a draft");
+    world.converge();
+    let written = world.run(1, |client| async move {
+        client.drafts().write(draft, None, "outro rascunho".into()).await
+    });
+    assert_eq!(written.expect_err("not edited").code, Code::KindUnknown);
+    let finalized = world.run(1, |client| async move {
+        client.drafts().finalize(draft, None, false).await
+    });
+    assert_eq!(finalized.expect_err("nor signed").code, Code::KindUnknown);
+    let shown = dressings(&mut world, 1, patient);
+    assert_eq!(shown.len(), 2, "and both are shown");
     // It writes beside it into the same chapter, and nothing of the entry goes.
     world.add(1, patient, 2, "uma nota ao lado");
     world.converge();

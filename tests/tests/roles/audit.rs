@@ -88,3 +88,58 @@ fn a1_the_server_tells_an_altered_a_deleted_and_a_moved_record() {
         .verify_audit(Some("north"), "auditora", now_ms);
     assert!(matches!(found, Err(StoreError::Damaged("audit"))), "{found:?}");
 }
+
+#[test]
+fn a_supervisor_lists_what_was_refused_of_their_units_and_nobody_else_does() {
+    let mut clinic = Clinic::new(64);
+    for place in PLACES {
+        for role in Role::ALL {
+            clinic.join(place, &format!("{} of {}", role.name(), place.unit), role, false);
+        }
+    }
+    // A note that waits while its author becomes a receptionist who may still read: refused at the server.
+    let device = clinic.join(PLACES[0], "changing", Role::Clinician, false);
+    let patient = clinic.patients[0];
+    clinic
+        .world
+        .run(device, |client| async move {
+            let note = vereda_tests::note(9, "uma nota");
+            client.timeline().add(patient, note).await
+        })
+        .expect("saved");
+    let mut entropy = vereda_core::testing::SeededEntropy::new(77);
+    clinic
+        .world
+        .administration()
+        .put_user(
+            &mut entropy,
+            Some("north"),
+            "changing",
+            Role::Supervisor,
+            &["unit-north"],
+        )
+        .expect("a user");
+    clinic.world.sync(device);
+    assert_eq!(clinic.world.drawer(device).len(), 1);
+    let now_ms = clinic.world.server_clock_ms();
+    let mut admin = clinic.world.administration();
+    for place in PLACES {
+        for role in Role::ALL {
+            let user = format!("{} of {}", role.name(), place.unit);
+            let found = admin.refused(Some(place.tenant), &user, None, 100, now_ms);
+            if crate::table::cell(role, "drawers") == crate::table::Cell::Yes {
+                let rows = found.expect("it reads");
+                assert_eq!(rows.len(), usize::from(place == PLACES[0]), "{user}");
+                assert!(
+                    rows.iter()
+                        .all(|row| row.user == "changing" && row.code == "policy_refused")
+                );
+            } else {
+                assert!(
+                    matches!(found, Err(StoreError::Rule(Rule::NotTheirDuty))),
+                    "{user}"
+                );
+            }
+        }
+    }
+}

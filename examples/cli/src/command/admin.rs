@@ -1,6 +1,7 @@
-//! `admin tenant | unit | user | leave | scope | audit | professional | speciality | kind | enrol-code | devices | revoke`: on the server's file, while it runs or not.
+//! `admin tenant | unit | user | leave | scope | audit | drawer | professional | speciality | kind | enrol-code | devices | revoke`: on the server's file, while it runs or not.
 
 mod audit;
+mod drawer;
 mod reference;
 mod scope;
 
@@ -99,6 +100,9 @@ enum Command {
     /// The tenant's own kinds of entries.
     #[command(subcommand)]
     Kind(reference::KindCommand),
+    /// What was refused of a unit's devices.
+    #[command(subcommand)]
+    Drawer(drawer::Command),
     /// Who read and wrote what, on every device.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -314,6 +318,7 @@ pub(crate) fn run(arguments: Arguments, device: &DeviceOptions, output: &Output)
         Command::Professional(command) => return reference::professional(command, device, output),
         Command::Speciality(command) => return reference::speciality(command, device, output),
         Command::Kind(command) => return reference::kind(command, device, output),
+        Command::Drawer(command) => return drawer::run(command, device, output),
         Command::Audit(command) => return audit::run(command, device, output),
         Command::EnrolCode {
             user,

@@ -5,6 +5,7 @@ mod copy;
 mod device;
 mod directory;
 mod document;
+mod drawer;
 mod log;
 mod migration;
 mod outcome;
