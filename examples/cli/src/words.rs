@@ -96,6 +96,9 @@ messages! {
     ColumnWrite = "Write", "Gravação";
     ColumnPatient = "Patient", "Paciente";
     ColumnWhat = "What", "O quê";
+    ColumnRole = "Role", "Papel";
+    ColumnSpeciality = "Speciality", "Especialidade";
+    ColumnBesides = "Granted", "Concedido";
     ColumnRetired = "Retired", "Retirado";
     ColumnRevoked = "Revoked", "Revogado";
     Yes = "yes", "sim";

@@ -43,6 +43,7 @@ fn every_document_fits_its_schema() {
                 "Outra",
             ],
         ),
+        ("admin-users", &["users", "--tenant", "Outra"]),
         ("admin-scope-list", &["scope", "list", "--tenant", "Outra"]),
         (
             "admin-scope",

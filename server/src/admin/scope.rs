@@ -3,7 +3,7 @@
 use super::Administration;
 use super::duty::{Deed, OPERATOR};
 use crate::store::sqlite::Directory;
-use crate::store::{ScopeRow, StoreResult};
+use crate::store::{PersonRow, ScopeRow, StoreResult};
 use vereda_core::id::UserId;
 use vereda_core::record::Compartment;
 use vereda_core::time::EpochMs;
@@ -51,6 +51,15 @@ impl Administration {
             tenant,
             changed("scope_revoked", member, unit, compartment, now_ms),
         )
+    }
+
+    /// Everybody of a tenant, by name: what they are, where they work, what is granted to them.
+    ///
+    /// # Errors
+    /// Where there is no such tenant.
+    pub fn people(&mut self, tenant: Option<&str>) -> StoreResult<Vec<PersonRow>> {
+        let tenant = self.store.tenant(tenant)?;
+        self.store.people(tenant)
     }
 
     /// The grants of a tenant, by user and unit.

@@ -8,7 +8,7 @@ pub mod sqlite;
 pub use error::{Rule, StoreError, StoreResult};
 pub use rows::{
     AuditPlace, AuditRow, Decision, DeviceRow, DocumentRow, EnrolmentRow, Head, LogRow, MemberRow,
-    OutcomeRow, RecordRow, RefusedPlace, RefusedRow, ScopeRow, StoredChange,
+    OutcomeRow, PersonRow, RecordRow, RefusedPlace, RefusedRow, ScopeRow, StoredChange,
 };
 
 use std::collections::BTreeMap;

@@ -76,6 +76,23 @@ pub struct ScopeRow {
     pub compartment: Compartment,
 }
 
+/// A user, as an administrator sees them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PersonRow {
+    /// The user.
+    pub user: UserId,
+    /// Their name.
+    pub name: String,
+    /// What they are.
+    pub role: Role,
+    /// The names of their units.
+    pub units: Vec<String>,
+    /// The code of their speciality.
+    pub speciality: Option<String>,
+    /// What is granted to them besides.
+    pub scopes: Vec<ScopeRow>,
+}
+
 /// A refused write's place among a tenant's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RefusedPlace {

@@ -173,6 +173,24 @@ fn c3_a_device_that_does_not_know_a_kind_keeps_shows_and_passes_it_on_and_edits_
     assert_eq!(dressings(&mut world, 0, patient), shown);
     world.assert_same_rows();
     world.assert_rows_follow_from_documents(1);
+    // Retracting it and moving it to the right chart are no edits.
+    let right = world.patient(1, "Beto Dias");
+    let moved = world.run(1, |client| async move {
+        client
+            .timeline()
+            .move_to(entry, right, "prontuário errado".into())
+            .await
+    });
+    moved.expect("moved");
+    world.converge();
+    assert_eq!(dressings(&mut world, 0, right).len(), 1);
+    let copy = world.timeline(1, right)[0].id;
+    let retracted = world.run(1, |client| async move {
+        client.timeline().retract(copy, "engano".into()).await
+    });
+    retracted.expect("retracted");
+    world.converge();
+    world.assert_same_rows();
 }
 
 #[test]
@@ -269,4 +287,29 @@ fn a_kind_that_is_none_is_not_published_and_a_retired_one_is_still_shown() {
         .run(0, |client| async move { client.reference().kinds().await })
         .expect("they read");
     assert!(kinds.rows[0].retired);
+}
+
+#[test]
+fn the_definition_of_the_guide_is_one() {
+    const GUIDE: &str = include_str!("../../../docs/guide/kinds.md");
+    let definition = GUIDE
+        .split("```json")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    let definition = definition.expect("a definition");
+    let mut world = World::new(96, 1);
+    let kind = world
+        .administration()
+        .put_kind(Some("north"), definition)
+        .expect("published");
+    assert_eq!(kind, DRESSING);
+    let patient = world.patient(0, "Gil Prado");
+    world.converge();
+    dress(&mut world, 0, patient, r#"{"area":12.5,"site":"calcâneo"}"#).expect("judged by it");
+    let known = KindDefinition::from_json(definition).expect("a definition");
+    let text = known.text_of(
+        r#"{"area":12.5,"site":"calcâneo"}"#,
+        vereda_core::error::Language::Portuguese,
+    );
+    assert_eq!(text.as_deref(), Some("área 12,5 cm²; calcâneo"));
 }

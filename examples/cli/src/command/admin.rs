@@ -1,9 +1,10 @@
-//! `admin tenant | unit | user | leave | scope | audit | drawer | professional | speciality | kind | enrol-code | devices | revoke`: on the server's file, while it runs or not.
+//! `admin tenant | unit | user | users | leave | scope | audit | drawer | professional | speciality | kind | enrol-code | devices | revoke`: on the server's file, while it runs or not.
 
 mod audit;
 mod drawer;
 mod reference;
 mod scope;
+mod users;
 
 use super::instant;
 use crate::device::DeviceOptions;
@@ -88,6 +89,8 @@ enum Command {
         #[command(flatten)]
         store: StoreArguments,
     },
+    /// Lists users: role, units, speciality, what is granted to them.
+    Users(users::Arguments),
     /// What a user reads in a unit beyond their role.
     #[command(subcommand)]
     Scope(scope::Command),
@@ -314,6 +317,7 @@ pub(crate) fn run(arguments: Arguments, device: &DeviceOptions, output: &Output)
                 words.of(Message::Done).to_owned()
             });
         }
+        Command::Users(arguments) => return users::run(&arguments, device, output),
         Command::Scope(command) => return scope::run(command, device, output),
         Command::Professional(command) => return reference::professional(command, device, output),
         Command::Speciality(command) => return reference::speciality(command, device, output),

@@ -10,6 +10,7 @@ mod log;
 mod migration;
 mod outcome;
 mod patient_key;
+mod person;
 mod record;
 mod reference;
 mod scope;
