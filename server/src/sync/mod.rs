@@ -73,7 +73,7 @@ pub(crate) fn run(
         "synchronised"
     );
     let signature = pulled.sign(session);
-    let durable = durable(session, &request)?;
+    let durable = durable(session, &caller, &request)?;
     let reference = request
         .reference
         .map(|from| session.store.reference(caller.tenant(), from))
@@ -120,13 +120,18 @@ fn check_size(request: &SyncRequest) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// How far the request's streams lie in a verified copy.
-fn durable(session: &mut Session<'_>, request: &SyncRequest) -> Result<Vec<(u32, u64)>, Refusal> {
+/// How far the request's streams lie in a verified copy. Of a stream out of scope that is a count, and not told.
+fn durable(
+    session: &mut Session<'_>,
+    caller: &Caller,
+    request: &SyncRequest,
+) -> Result<Vec<(u32, u64)>, Refusal> {
     let durable = session.store.durable()?;
     Ok(request
         .cursors
         .iter()
         .zip(0_u32..)
+        .filter(|(cursor, _)| caller.may_use(&cursor.stream))
         .filter_map(|(cursor, index)| durable.get(&cursor.stream).map(|seq| (index, *seq)))
         .collect())
 }

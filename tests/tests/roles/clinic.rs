@@ -101,6 +101,12 @@ impl Clinic {
             clinic.units.push(unit);
             clinic.plant(place, author);
         }
+        // As after a verified copy: what is durable is a count too.
+        clinic
+            .world
+            .server_file()
+            .execute_batch("update stream_head set durable = seq")
+            .expect("durable");
         clinic
     }
 
