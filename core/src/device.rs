@@ -3,7 +3,7 @@
 use crate::bytes::ByteArray;
 use crate::entropy::Entropy;
 use crate::error::{Code, Result, SyncError};
-use crate::id::{Incarnation, StoreId, TenantId, UnitId, UserId};
+use crate::id::{Incarnation, PatientId, StoreId, TenantId, UnitId, UserId};
 use crate::protocol::{Scope, Tokens};
 use crate::store::{StoreError, meta};
 use crate::time::{EpochMs, Hlc, Now};
@@ -59,6 +59,18 @@ pub struct LastAccepted {
     pub check: u32,
 }
 
+/// How far taking away who is no longer in scope has come.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Departures {
+    /// The patients are walked; up to this one they were looked at.
+    Walking(Option<PatientId>),
+    /// Free pages are filled with zeros: rows that were deleted before lie in them.
+    Filling,
+    /// The fillings are given back.
+    Freeing,
+}
+
 /// What is known of server time.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub struct ServerClock {
@@ -83,6 +95,8 @@ pub struct Device {
     pub clock: Option<ServerClock>,
     /// The last write the server is known to hold.
     pub last_accepted: Option<LastAccepted>,
+    /// A walk over the patients that takes away who is no longer in scope; none where nobody is known to have left.
+    pub departures: Option<Departures>,
     stored_counters: Option<Counters>,
 }
 
@@ -118,6 +132,7 @@ impl Device {
             }),
             clock: meta::get(connection, "clock")?,
             last_accepted: meta::get(connection, "last_accepted")?,
+            departures: meta::get(connection, "departures")?,
             stored_counters: counters,
         })
     }
@@ -162,6 +177,20 @@ impl Device {
             meta::set(connection, "last_accepted", &last)?;
             self.last_accepted = Some(last);
         }
+        Ok(())
+    }
+
+    /// Notes how far the walk over the patients has come.
+    pub fn set_departures(
+        &mut self,
+        connection: &Connection,
+        departures: Option<Departures>,
+    ) -> Result<(), StoreError> {
+        match &departures {
+            Some(departures) => meta::set(connection, "departures", departures)?,
+            None => meta::remove(connection, "departures")?,
+        }
+        self.departures = departures;
         Ok(())
     }
 

@@ -90,3 +90,15 @@ pub const LINE_CHARACTERS_MAX: usize = 512;
 pub const CHART_VALUE_CHARACTERS_MAX: usize = 4_096;
 /// Fields of a chart item, and identifiers or contacts of a patient.
 pub const FIELDS_MAX: usize = 64;
+/// Bytes of a grant to claim a patient.
+pub const GRANT_BYTES_MAX: usize = 128;
+/// How long the unit a patient moved away from keeps a share, for what its devices still have to send.
+pub const TRANSFER_SHARE_MS: i64 = 30 * 24 * 60 * 60 * 1000;
+/// How long a claimed patient stays with the unit that claimed them.
+pub const CLAIM_SHARE_MS: i64 = 72 * 60 * 60 * 1000;
+/// How long the server's grant to claim a patient may be used.
+pub const GRANT_MS: i64 = 24 * 60 * 60 * 1000;
+/// Writes in quarantine that one request asks for.
+pub const QUARANTINED_ASKED_MAX: usize = 100;
+/// Patients found by one identifier.
+pub const FOUND_MAX: usize = 10;

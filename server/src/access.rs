@@ -18,6 +18,8 @@ pub(crate) struct Caller {
     pub(crate) streams: BTreeSet<Stream>,
     /// New tokens, when it asked for them.
     pub(crate) tokens: Option<Tokens>,
+    /// A supervisor lets a write in that its author may no longer make.
+    pub(crate) is_released: bool,
 }
 
 impl Caller {
@@ -113,5 +115,6 @@ pub(crate) fn authenticate(
         device,
         member,
         tokens,
+        is_released: false,
     })
 }

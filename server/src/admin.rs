@@ -3,10 +3,12 @@
 mod audit;
 mod drawer;
 mod duty;
+mod quarantine;
 mod reference;
 mod scope;
 
 pub use audit::AuditReport;
+pub use quarantine::{DecisionError, decide};
 
 use crate::key_file::ServerKeys;
 use crate::role::Role;

@@ -46,6 +46,8 @@ pub enum Activity {
     Import,
     /// Timeline and chart.
     Care,
+    /// Which units have a patient: shares, moves, claims.
+    Placement,
 }
 
 /// What is done at the server, past any device.
@@ -96,6 +98,7 @@ impl Role {
                     Activity::Linking,
                     Activity::Import,
                     Activity::Care,
+                    Activity::Placement,
                 ],
                 duties: &[],
             },
@@ -108,7 +111,7 @@ impl Role {
             Self::Supervisor => &Rights {
                 reads: &[Identity, Clinical],
                 grants: &[Sensitive],
-                writes: &[Activity::Linking],
+                writes: &[Activity::Linking, Activity::Placement],
                 duties: &[Duty::Quarantine, Duty::Drawers],
             },
             Self::Auditor => &Rights {
@@ -153,7 +156,13 @@ impl Role {
 
 impl Activity {
     /// Every activity.
-    pub const ALL: [Self; 4] = [Self::Registration, Self::Linking, Self::Import, Self::Care];
+    pub const ALL: [Self; 5] = [
+        Self::Registration,
+        Self::Linking,
+        Self::Import,
+        Self::Care,
+        Self::Placement,
+    ];
 
     /// What a write is for.
     pub fn of(intent: &Intent) -> Self {
@@ -169,6 +178,10 @@ impl Activity {
             | Intent::ChooseHeader { .. }
             | Intent::Move { .. }
             | Intent::SetChart { .. } => Self::Care,
+            Intent::Share { .. }
+            | Intent::EndShare { .. }
+            | Intent::Transfer { .. }
+            | Intent::Claim { .. } => Self::Placement,
         }
     }
 
@@ -188,6 +201,7 @@ impl Activity {
                 "move",
                 "set_chart",
             ],
+            Self::Placement => &["share", "end_share", "transfer", "claim"],
         }
     }
 
@@ -198,6 +212,7 @@ impl Activity {
             Self::Linking => "linking",
             Self::Import => "import",
             Self::Care => "care",
+            Self::Placement => "placement",
         }
     }
 }

@@ -3,10 +3,11 @@
 use crate::access;
 use crate::enrol;
 use crate::exchange::{HttpRequest, HttpResponse, ServerNow};
+use crate::find;
 use crate::key_file::ServerKeys;
 use crate::refusal::Refusal;
 use crate::snapshot;
-use crate::store::ServerStore;
+use crate::store::{QuarantineDecision, QuarantineRow, ServerStore};
 use crate::sync;
 use crate::throttle::{Limits, Side, Throttle};
 use crate::token::TokenKey;
@@ -17,12 +18,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::broadcast;
 use vereda_core::entropy::Entropy;
-use vereda_core::error::Code;
-use vereda_core::id::UserId;
+use vereda_core::error::{Code, SyncError};
+use vereda_core::id::{Incarnation, UserId};
 use vereda_core::limits::BODY_WIRE_BYTES_MAX;
 use vereda_core::protocol::{
-    Encoding, EnrolAnswer, EnrolRequest, PATH_ENROL, PATH_SNAPSHOT, PATH_SYNC, Problem, SnapshotAnswer,
-    SnapshotRequest, SyncAnswer, SyncRequest, decode_body, encode_body,
+    Encoding, EnrolAnswer, EnrolRequest, FindAnswer, FindRequest, PATH_ENROL, PATH_FIND, PATH_SNAPSHOT,
+    PATH_SYNC, Problem, SnapshotAnswer, SnapshotRequest, SyncAnswer, SyncRequest, decode_body, encode_body,
 };
 use vereda_core::record::{KindRegistry, Stream};
 use vereda_core::time::EpochMs;
@@ -81,7 +82,9 @@ enum Request {
     Sync(Option<Vec<u8>>, Box<SyncRequest>),
     Enrol(EnrolRequest),
     Snapshot(Option<Vec<u8>>, SnapshotRequest),
+    Find(Option<Vec<u8>>, FindRequest),
     Listen(Option<Vec<u8>>),
+    Decide(Incarnation, u64, QuarantineDecision, UserId),
     Probe,
 }
 
@@ -89,7 +92,9 @@ enum Answer {
     Sync(Box<SyncAnswer>),
     Enrol(Box<EnrolAnswer>),
     Snapshot(SnapshotAnswer),
+    Find(FindAnswer),
     Listen(Vec<Stream>),
+    Decided,
     Probe,
 }
 
@@ -107,8 +112,13 @@ impl Job for Request {
             Self::Snapshot(access, request) => {
                 snapshot::run(session, access.as_deref(), &request).map(Answer::Snapshot)
             }
+            Self::Find(access, request) => find::run(session, access.as_deref(), &request).map(Answer::Find),
             Self::Listen(access) => access::authenticate(session, access.as_deref(), None)
                 .map(|caller| Answer::Listen(caller.streams.into_iter().collect())),
+            Self::Decide(incarnation, n, decision, supervisor) => {
+                sync::quarantine::decide(session, &incarnation, n, decision, supervisor)
+                    .map(|()| Answer::Decided)
+            }
             Self::Probe => session
                 .store
                 .epoch()
@@ -210,6 +220,20 @@ impl Server {
         }
     }
 
+    /// Decides of a write in quarantine.
+    pub(crate) fn decide(
+        &self,
+        now: ServerNow,
+        seed: [u8; 32],
+        row: &QuarantineRow,
+        decision: QuarantineDecision,
+        supervisor: UserId,
+    ) -> Result<(), SyncError> {
+        let request = Request::Decide(row.incarnation, row.n, decision, supervisor);
+        let decided = self.writer.submit(&self.shared, request, now, seed);
+        decided.map(|_| ()).map_err(|refusal| refusal.error)
+    }
+
     /// Notes whether the last copy went well; readiness tells.
     pub(crate) fn note_backup(&self, went_well: bool) {
         self.has_backup.store(went_well, Ordering::Relaxed);
@@ -234,7 +258,8 @@ impl Server {
             Answer::Sync(answer) => encode_body(answer, encoding),
             Answer::Enrol(answer) => encode_body(answer, encoding),
             Answer::Snapshot(answer) => encode_body(answer, encoding),
-            Answer::Listen(_) => return Err(Refusal::internal("another request's answer")),
+            Answer::Find(answer) => encode_body(answer, encoding),
+            Answer::Listen(_) | Answer::Decided => return Err(Refusal::internal("another request's answer")),
             Answer::Probe => return Ok((Encoding::Json.media_type(), self.readiness())),
         };
         Ok((encoding.media_type(), body))
@@ -269,6 +294,10 @@ fn parse(request: &HttpRequest) -> Result<Request, Refusal> {
         PATH_SNAPSHOT => {
             method("POST")?;
             body(request).map(|body| Request::Snapshot(access(), body))
+        }
+        PATH_FIND => {
+            method("POST")?;
+            body(request).map(|body| Request::Find(access(), body))
         }
         path if is_another_version(path) => Err(Refusal::new(
             426,

@@ -1,6 +1,7 @@
 //! `POST /v1/snapshot`: named patients from state, in one consistent read.
 
 use crate::access;
+use crate::places::Places;
 use crate::refusal::Refusal;
 use crate::store::DocumentRow;
 use crate::writer::Session;
@@ -31,17 +32,22 @@ pub(crate) fn run(
         let Some(row) = session.store.record(caller.tenant(), *patient)? else {
             continue;
         };
-        let identity = Stream::new(row.unit, Compartment::Identity);
-        if !caller.may_use(&identity) {
+        let Some(places) = Places::of(session, caller.tenant(), *patient)? else {
             continue;
+        };
+        let readable = |compartment| {
+            let mut streams = places.streams(compartment).into_iter();
+            streams.find(|stream| caller.may_use(stream))
+        };
+        let Some(identity) = readable(Compartment::Identity) else {
+            continue;
+        };
+        let mut documents = Vec::new();
+        for document in session.store.documents_of(caller.tenant(), *patient)? {
+            if let Some(stream) = readable(document.home.compartment) {
+                documents.push(whole(session, document, stream)?);
+            }
         }
-        let documents: Vec<SnapshotDocument> = session
-            .store
-            .documents_of(caller.tenant(), *patient)?
-            .into_iter()
-            .filter(|document| caller.may_use(&document.home))
-            .map(|document| whole(session, document))
-            .collect::<Result<_, _>>()?;
         let size: usize = documents.iter().map(|document| document.saved.len()).sum();
         // The first one always goes, or it would never.
         if bytes > 0 && bytes + size > PAGE_BYTES_MAX {
@@ -61,7 +67,7 @@ pub(crate) fn run(
     Ok(answer)
 }
 
-fn whole(session: &mut Session<'_>, row: DocumentRow) -> Result<SnapshotDocument, Refusal> {
+fn whole(session: &mut Session<'_>, row: DocumentRow, stream: Stream) -> Result<SnapshotDocument, Refusal> {
     let saved = LoadedDocument::load(row.chunks.iter().map(Vec::as_slice))
         .map_err(|_| Refusal::internal("a stored document does not open"))?
         .save();
@@ -69,9 +75,9 @@ fn whole(session: &mut Session<'_>, row: DocumentRow) -> Result<SnapshotDocument
         id: row.key.id(),
         kind: row.key.kind_name().into(),
         patient: row.key.patient,
-        stream: row.home,
+        stream,
         chapter: row.key.chapter_numbers(),
-        as_of: session.store.head(&row.home)?.seq,
+        as_of: session.store.head(&stream)?.seq,
         saved: ByteBuf::from(saved),
     })
 }

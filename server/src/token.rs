@@ -10,6 +10,7 @@
 use crate::store::DeviceRow;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
+use vereda_core::id::{PatientId, TenantId, UnitId, UserId};
 use vereda_core::limits::{ACCESS_TOKEN_MS, REFRESH_TOKEN_MS};
 use vereda_core::protocol::{Credential, Tokens};
 use vereda_core::time::EpochMs;
@@ -54,6 +55,60 @@ impl ReadToken {
 }
 
 impl TokenKey {
+    /// A grant to claim a patient for a unit until an instant: that instant, and a code over all of it.
+    pub(crate) fn make_grant(
+        &self,
+        tenant: TenantId,
+        patient: PatientId,
+        unit: UnitId,
+        user: UserId,
+        until_ms: EpochMs,
+    ) -> Option<Vec<u8>> {
+        let code = self.grant_code(tenant, patient, unit, user, until_ms)?;
+        let mut grant = until_ms.to_be_bytes().to_vec();
+        grant.extend_from_slice(&code.finalize().into_bytes());
+        Some(grant)
+    }
+
+    /// Until when a grant holds; none where it is not ours.
+    pub(crate) fn grant(
+        &self,
+        grant: &[u8],
+        tenant: TenantId,
+        patient: PatientId,
+        unit: UnitId,
+        user: UserId,
+    ) -> Option<EpochMs> {
+        let (until_ms, code) = grant.split_first_chunk::<8>()?;
+        let until_ms = EpochMs::from_be_bytes(*until_ms);
+        self.grant_code(tenant, patient, unit, user, until_ms)?
+            .verify_slice(code)
+            .is_ok()
+            .then_some(until_ms)
+    }
+
+    fn grant_code(
+        &self,
+        tenant: TenantId,
+        patient: PatientId,
+        unit: UnitId,
+        user: UserId,
+        until_ms: EpochMs,
+    ) -> Option<Hmac<Sha256>> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).ok()?;
+        mac.update(b"claim");
+        for id in [
+            tenant.as_bytes(),
+            patient.as_bytes(),
+            unit.as_bytes(),
+            user.as_bytes(),
+        ] {
+            mac.update(id);
+        }
+        mac.update(&until_ms.to_be_bytes());
+        Some(mac)
+    }
+
     fn code(&self, purpose: &[u8], device: &DeviceRow, number: u32) -> Option<Hmac<Sha256>> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).ok()?;
         mac.update(purpose);

@@ -107,7 +107,7 @@ fn s1_s3_a_write_into_another_unit_or_compartment_is_parked_and_the_patient_ther
         codes(&eva.push(&clinic, &[own_unit])),
         ["refused unknown_patient"]
     );
-    assert_eq!(codes(&ana.push(&clinic, &[sensitive])), ["park out_of_scope"]);
+    assert_eq!(codes(&ana.push(&clinic, &[sensitive])), ["park quarantined"]);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod in_process;
 mod inspect;
 mod network;
+mod pages;
 mod probe;
 mod world;
 

@@ -143,7 +143,6 @@ fn set_field(step: &mut Step<'_>, conflict: &ConflictRow, value: Sensitive<Strin
         step,
         conflict.patient,
         row.compartment,
-        row.unit,
         Intent::SetChart {
             item: Some(item),
             kind: ChartKind(kind),
@@ -161,20 +160,19 @@ fn choose(step: &mut Step<'_>, conflict: &ConflictRow, chosen: WriteId) -> Resul
         chapter: row.chapter,
         chosen,
     };
-    submit_in(step, row.patient, row.compartment, row.unit, intent)
+    submit_in(step, row.patient, row.compartment, intent)
 }
 
 fn submit_in(
     step: &mut Step<'_>,
     patient: PatientId,
     compartment: Compartment,
-    unit: crate::id::UnitId,
     intent: Intent,
 ) -> Result<Saved> {
     submit(
         step,
         NewWrite {
-            unit: Some(unit),
+            unit: None,
             compartment,
             patient: Some(patient),
             replaces: None,

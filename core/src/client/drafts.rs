@@ -44,7 +44,7 @@ fn save(step: &mut Step<'_>, row: &EntryRow, intent: Intent) -> Result<Saved> {
     submit(
         step,
         NewWrite {
-            unit: Some(row.unit),
+            unit: None,
             compartment: row.compartment,
             patient: Some(row.patient),
             replaces: None,

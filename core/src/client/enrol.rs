@@ -10,6 +10,7 @@ use crate::protocol::{
     Encoding, EnrolAnswer, EnrolRequest, EnrolmentCode, PATH_ENROL, PATH_SNAPSHOT, SnapshotAnswer,
     SnapshotDocument, SnapshotRequest, decode, decode_body, encode_body,
 };
+use crate::record::Stream;
 use crate::redact::Sensitive;
 use crate::replica;
 use crate::step::Step;
@@ -178,7 +179,7 @@ impl Client {
         .await
     }
 
-    async fn ask<T: DeserializeOwned>(&self, request: HttpRequest) -> Result<T> {
+    pub(super) async fn ask<T: DeserializeOwned>(&self, request: HttpRequest) -> Result<T> {
         let reply = self.transport.send(request).await;
         if reply == Err(TransportError::Untrusted) {
             return Err(SyncError::new(
@@ -227,6 +228,16 @@ fn take_enrolment(
             "this store belongs to another user",
         ));
     }
+    let before = step
+        .device
+        .enrolment
+        .take()
+        .map(|enrolment| enrolment.scope.streams);
+    let lost: Vec<Stream> = before
+        .into_iter()
+        .flatten()
+        .filter(|stream| !answer.scope.streams.contains(stream))
+        .collect();
     step.device.enrolment = Some(Enrolment {
         server,
         signing_key: answer.signing_key,
@@ -240,7 +251,12 @@ fn take_enrolment(
     let sent = step.now.boot_ms;
     step.device.observe_server_time(&step.now, answer.time_ms, sent);
     step.device.store_clock(step.transaction)?;
-    Ok(step.device.store_enrolment(step.transaction)?)
+    step.device.store_enrolment(step.transaction)?;
+    if lost.is_empty() {
+        Ok(())
+    } else {
+        replica::leave_streams(step, &lost)
+    }
 }
 
 #[cfg(test)]

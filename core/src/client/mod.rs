@@ -10,6 +10,7 @@ mod links;
 mod mailbox;
 mod page;
 mod patients;
+mod placement;
 mod queue;
 mod reference;
 mod splice;
@@ -27,6 +28,7 @@ pub use links::LinkedPatient;
 pub use mailbox::{Mailbox, Next};
 pub use page::{Page, PageRequest};
 pub use patients::{DuplicatePatient, PatientFilter, PatientSummary, Patients};
+pub use placement::{FoundPatient, Placement};
 pub use queue::{OutboxItem, Queue, SyncEnd};
 pub use reference::{Freshness, Reference, ReferenceEntry, ReferenceList, TenantKind};
 pub use statistics::{NumericPoint, NumericRequest, NumericSeries, NumericStatistics, TimelineStatistics};
@@ -123,6 +125,11 @@ impl Client {
     /// Patients: register, edit, list, find duplicates.
     pub fn patients(&self) -> Patients<'_> {
         Patients(self)
+    }
+
+    /// Which units have a patient: share, move, find.
+    pub fn placement(&self) -> Placement<'_> {
+        Placement(self)
     }
 
     /// Entries: add, amend, retract, move.

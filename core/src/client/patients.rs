@@ -265,7 +265,7 @@ fn submit_edit(step: &mut Step<'_>, row: &PatientRow, intent: Intent) -> Result<
     submit(
         step,
         NewWrite {
-            unit: Some(row.unit),
+            unit: None,
             compartment: Compartment::Identity,
             patient: Some(row.id),
             replaces: None,

@@ -6,6 +6,7 @@ use crate::error::{Code, Result, SyncError};
 use crate::id::{PatientId, WriteId};
 use crate::outbox::{self, DrawerItem, Saved};
 use crate::record::Write;
+use crate::store::held::{self, HeldRow};
 use crate::store::outbox::{self as rows, WriteState};
 use serde::Serialize;
 
@@ -89,6 +90,40 @@ impl Client {
 }
 
 impl Queue<'_> {
+    /// Own writes the server holds because they came from outside the scope, and what a supervisor decided of them.
+    pub async fn held(&self) -> Result<Vec<HeldRow>> {
+        self.0.call(|step| Ok(held::list(step.transaction)?)).await
+    }
+
+    /// The same, watched.
+    pub fn watch_held(&self) -> Watched<Vec<HeldRow>> {
+        let client = self.0.clone();
+        Watched::new(
+            self.0.changes(),
+            Box::new(|changes| changes.queue),
+            Box::new(move || {
+                let client = client.clone();
+                Box::pin(async move { client.queue().held().await })
+            }),
+        )
+    }
+
+    /// A person has seen what became of a held write: it is listed no more.
+    ///
+    /// # Errors
+    /// `unknown_write`, also for one that still waits for a supervisor.
+    pub async fn tick_held(&self, write: WriteId) -> Result<()> {
+        self.0
+            .call(move |step| {
+                step.changes.queue = true;
+                match held::tick(step.transaction, &write)? {
+                    true => Ok(()),
+                    false => Err(SyncError::from(Code::UnknownWrite)),
+                }
+            })
+            .await
+    }
+
     /// The writes on their way, in order.
     pub async fn outbox(&self) -> Result<Vec<OutboxItem>> {
         self.0

@@ -48,18 +48,12 @@ fn final_entry(step: &Step<'_>, id: &EntryId) -> Result<EntryRow> {
     }
 }
 
-fn add(
-    step: &mut Step<'_>,
-    patient: PatientId,
-    compartment: Compartment,
-    unit: Option<crate::id::UnitId>,
-    entry: NewEntry,
-) -> Result<Saved> {
+fn add(step: &mut Step<'_>, patient: PatientId, compartment: Compartment, entry: NewEntry) -> Result<Saved> {
     let entry = entry.validated(step.kinds)?;
     submit(
         step,
         NewWrite {
-            unit,
+            unit: None,
             compartment,
             patient: Some(patient),
             replaces: None,
@@ -89,7 +83,7 @@ impl Timeline<'_> {
         self.0
             .call(move |step| {
                 check_time(step, &mut entry, confirm_time)?;
-                add(step, patient, compartment, None, entry)
+                add(step, patient, compartment, entry)
             })
             .await
     }
@@ -102,7 +96,7 @@ impl Timeline<'_> {
                 let mut entry = NewEntry::new(Kind(row.kind), row.occurred_at, text.unwrap_or(row.text.0));
                 entry.body = body.map(Sensitive).or(row.body);
                 entry.relation = Some(Relation::Amends(id));
-                add(step, row.patient, row.compartment, Some(row.unit), entry)
+                add(step, row.patient, row.compartment, entry)
             })
             .await
     }
@@ -120,7 +114,7 @@ impl Timeline<'_> {
                 let row = final_entry(step, &id)?;
                 let mut entry = NewEntry::new(Kind("administrative".into()), row.occurred_at, reason);
                 entry.relation = Some(Relation::Retracts(id));
-                add(step, row.patient, row.compartment, Some(row.unit), entry)
+                add(step, row.patient, row.compartment, entry)
             })
             .await
     }
@@ -140,7 +134,7 @@ impl Timeline<'_> {
                 submit(
                     step,
                     NewWrite {
-                        unit: Some(row.unit),
+                        unit: None,
                         compartment: row.compartment,
                         patient: Some(row.patient),
                         replaces: None,

@@ -122,7 +122,11 @@ impl Compiler<'_> {
             | Intent::EditRecord { .. }
             | Intent::Link { .. }
             | Intent::Unlink { .. }
-            | Intent::AddReference { .. } => {}
+            | Intent::AddReference { .. }
+            | Intent::Share { .. }
+            | Intent::EndShare { .. }
+            | Intent::Transfer { .. }
+            | Intent::Claim { .. } => {}
             Intent::Add { entries } => {
                 for (index, entry) in entries.iter().enumerate() {
                     self.add_entry(index, entry, None);

@@ -24,7 +24,7 @@ use crate::reference;
 use crate::replica::DocumentCache;
 use crate::step::{Changes, Step};
 use crate::store::documents::{self, DocumentHealth};
-use crate::store::{Location, Store, StoreError, StoreKey, meta, outbox};
+use crate::store::{Location, Store, StoreError, StoreKey, departed, meta, outbox};
 use crate::sync::{
     Asked, PendingAnswer, Reply, Schedule, SliceResult, TransportError, Verdict, Wish, apply_slice,
     build_request, check_answer, classify, recall, retry_after_ms,
@@ -57,6 +57,7 @@ pub struct Engine {
     raw: bool,
     with_refresh: bool,
     ask_again: bool,
+    departures_failed: bool,
     last_poll_boot_ms: Option<u64>,
 }
 
@@ -128,6 +129,7 @@ impl Engine {
             raw: false,
             with_refresh: false,
             ask_again: false,
+            departures_failed: false,
             last_poll_boot_ms: None,
         })
     }

@@ -31,6 +31,7 @@ impl Engine {
                         total: pending.total,
                     });
                     self.own_in_full = false;
+                    self.departures_failed = false;
                     self.raw = false;
                     self.with_refresh = false;
                     self.schedule.succeeded(&now, pending.pushed());
@@ -55,9 +56,35 @@ impl Engine {
                 }
             }
             self.keep_schedule(&mut effects);
+        } else if self.device.departures.is_some() {
+            self.continue_departures(now, entropy, &mut effects);
         }
         self.go_on(now, entropy, &mut effects);
         effects
+    }
+
+    /// Takes the next rows of patients who left the scope away; at the end the log is emptied, so that no older page
+    /// is left of them either.
+    fn continue_departures(&mut self, now: Now, entropy: &mut dyn Entropy, effects: &mut Vec<Effect>) {
+        // Outside of a transaction the pragma holds for all of the next one.
+        let taken = departed::overwrite_deleted(self.store.connection(), true)
+            .map_err(SyncError::from)
+            .and_then(|()| self.transact(now, entropy, effects, crate::replica::continue_departures));
+        let settled = departed::overwrite_deleted(self.store.connection(), false);
+        let done = taken.and_then(|done| Ok(settled.map(|()| done)?));
+        match done {
+            Ok(true) => {
+                if let Err(error) = departed::empty_log(self.store.connection()) {
+                    effects.push(Effect::Log(LogEvent::Failed(SyncError::from(error).code)));
+                }
+            }
+            Ok(false) => {}
+            Err(error) => {
+                // A full disk, perhaps. It is tried again with the next answer.
+                self.departures_failed = true;
+                effects.push(Effect::Log(LogEvent::Failed(error.code)));
+            }
+        }
     }
 
     pub(super) fn has_due_writes(&mut self, now: &Now) -> bool {

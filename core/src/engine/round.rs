@@ -36,6 +36,10 @@ impl Engine {
             effects.push(Effect::Continue);
             return;
         }
+        if self.device.departures.is_some() && !self.departures_failed {
+            effects.push(Effect::Continue);
+            return;
+        }
         if self.in_flight.is_some() {
             return;
         }

@@ -105,6 +105,7 @@ codes! {
     WaitingFor = "waiting_for", "It waits for another write.", "Aguarda outra gravação.";
     MissingDependency = "missing_dependency", "The server lacks what this builds on.", "Falta ao servidor aquilo em que isto se apoia.";
     EncodingMismatch = "encoding_mismatch", "The server computes another change from this write.", "O servidor calcula outra alteração a partir desta gravação.";
+    Quarantined = "quarantined", "It came from outside your present scope; the server holds it until a supervisor decides.", "Veio de fora do seu acesso atual; o servidor a guarda até um supervisor decidir.";
     AppTooOld = "app_too_old", "Update the app to send this.", "Atualize o aplicativo para enviar isto.";
     PolicyRefused = "policy_refused", "This may not be changed so.", "Isto não pode ser alterado assim.";
     GateRefused = "gate_refused", "The bytes are not an honest change.", "Os bytes não são uma alteração legítima.";

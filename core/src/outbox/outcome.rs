@@ -7,6 +7,7 @@ use crate::record::{Class, Intent, Write};
 use crate::replica::{self, rebuild_documents, subjects};
 use crate::step::Step;
 use crate::store::drawer::{self, DrawerRow};
+use crate::store::held::{self, HeldRow, HeldState};
 use crate::store::outbox::{self, OutboxRow, WriteState};
 use crate::store::receipts::{self, Receipt};
 use crate::sync::retry_delay_ms;
@@ -62,6 +63,7 @@ pub fn apply_outcome(step: &mut Step<'_>, n: u64, outcome: &Outcome) -> Result<(
             outbox::set_retry(step.transaction, n, attempts, due_ms, code)?;
             Ok(())
         }
+        Outcome::Park { code } if code == Code::Quarantined.as_str() => hold(step, &row),
         Outcome::Park { code } => Ok(outbox::set_state(
             step.transaction,
             n,
@@ -114,6 +116,24 @@ fn accept(step: &mut Step<'_>, row: &OutboxRow, seq: u64, received_ms: i64) -> R
         step.device.note_accepted(step.transaction, row.n, &row.hash)?;
     }
     drop_replaced(step, row)
+}
+
+/// The server holds a write from outside the scope until a supervisor decides. What it says leaves this device with
+/// the patient.
+fn hold(step: &mut Step<'_>, row: &OutboxRow) -> Result<()> {
+    let held = HeldRow {
+        write: row.id,
+        n: row.n,
+        intent: Write::from_bytes(&row.bytes)
+            .map(|write| write.intent.name().to_owned())
+            .unwrap_or_default(),
+        saved_ms: row.saved_ms,
+        held_ms: step.now.wall_ms,
+        state: HeldState::Waiting,
+    };
+    held::put(step.transaction, row.incarnation, &held)?;
+    leave(step, row)?;
+    replica::begin_departures(step)
 }
 
 /// The accepted write takes the place of one in the drawer, and of those which that one was sent instead of.

@@ -16,7 +16,8 @@ use crate::time::{Hlc, Zoned};
 /// What a person asks to be written.
 #[derive(Clone, PartialEq, Debug)]
 pub struct NewWrite {
-    /// The unit they work in; when none is named the patient's, and a new patient's is the first in scope.
+    /// The unit a new patient is registered in, or claimed for; when none is named the first in scope. What is about a
+    /// patient who is here is written in a unit that has them.
     pub unit: Option<UnitId>,
     /// Who may read it.
     pub compartment: Compartment,
@@ -55,14 +56,7 @@ pub fn submit(step: &mut Step<'_>, new: NewWrite) -> Result<Saved> {
 pub(super) fn submit_as(step: &mut Step<'_>, new: NewWrite, first_key: Option<FirstKey>) -> Result<Saved> {
     let enrolment = step.device.enrolled()?;
     let user = enrolment.user;
-    let unit = match (new.unit, new.patient) {
-        (Some(unit), _) => unit,
-        (None, Some(patient)) => match patients::get(step.transaction, &patient)? {
-            Some(row) => row.unit,
-            None => step.device.default_unit()?,
-        },
-        (None, None) => step.device.default_unit()?,
-    };
+    let unit = unit_of(step, &new)?;
     let stream = crate::record::Stream::new(unit, new.compartment);
     if !enrolment.scope.streams.contains(&stream) {
         return Err(SyncError::from(Code::OutOfScope));
@@ -93,7 +87,7 @@ pub(super) fn submit_as(step: &mut Step<'_>, new: NewWrite, first_key: Option<Fi
     let patient = new
         .patient
         .unwrap_or_else(|| PatientId::derive(&incarnation, n, recorded_at.utc_ms));
-    require_patient(step, &new.intent, &patient, &unit)?;
+    require_patient(step, &new.intent, &patient)?;
     let write = Write {
         n,
         user,
@@ -181,24 +175,38 @@ fn saved(write: &Write, incarnation: &Incarnation, row: &OutboxRow) -> Saved {
     }
 }
 
-fn require_patient(step: &Step<'_>, intent: &Intent, patient: &PatientId, unit: &UnitId) -> Result<()> {
-    let unknown = |id: &PatientId| -> Result<bool> { Ok(!patients::exists(step.transaction, id)?) };
-    let elsewhere = |id: &PatientId| -> Result<bool> {
-        Ok(patients::get(step.transaction, id)?.is_some_and(|row| row.unit != *unit))
+/// The unit a write goes to.
+fn unit_of(step: &Step<'_>, new: &NewWrite) -> Result<UnitId> {
+    let patient = match (&new.intent, new.unit, new.patient) {
+        (Intent::Register { .. } | Intent::AddReference { .. } | Intent::Claim { .. }, Some(unit), _) => {
+            return Ok(unit);
+        }
+        (Intent::AddReference { .. } | Intent::Claim { .. }, None, _) | (_, _, None) => {
+            return step.device.default_unit();
+        }
+        (_, _, Some(patient)) => patient,
     };
-    if matches!(intent, Intent::Register { .. } | Intent::AddReference { .. }) {
-        return Ok(());
+    if !patients::exists(step.transaction, &patient)? {
+        return step.device.default_unit();
     }
-    if unknown(patient)? {
-        return Err(SyncError::from(Code::UnknownPatient));
+    let mut other = new.intent.other_patient();
+    if let Some(named) = &other
+        && !patients::exists(step.transaction, named)?
+    {
+        other = None;
+    }
+    replica::writing_unit(step, &patient, other.as_ref(), new.compartment)
+}
+
+fn require_patient(step: &Step<'_>, intent: &Intent, patient: &PatientId) -> Result<()> {
+    let unknown = |id: &PatientId| -> Result<bool> { Ok(!patients::exists(step.transaction, id)?) };
+    match intent {
+        Intent::Register { .. } | Intent::AddReference { .. } | Intent::Claim { .. } => return Ok(()),
+        _ if unknown(patient)? => return Err(SyncError::from(Code::UnknownPatient)),
+        _ => {}
     }
     match intent.other_patient() {
         Some(other) if unknown(&other)? => Err(SyncError::from(Code::UnknownPatient)),
-        // What is said of both goes to one stream: it would reach the wrong people.
-        Some(other) if elsewhere(&other)? => Err(SyncError::new(
-            Code::OutOfScope,
-            "the other patient is registered in another unit",
-        )),
         _ => Ok(()),
     }
 }

@@ -1,8 +1,8 @@
 //! A stream's log: items in one total order under a running hash.
 
 use super::{ChangeReference, Frozen};
-use crate::bytes::ByteArray;
-use crate::id::Incarnation;
+use crate::bytes::{ByteArray, ByteBuf};
+use crate::id::{Incarnation, PatientId, WriteId};
 use crate::record::{Stream, Write};
 use crate::time::EpochMs;
 use serde::{Deserialize, Serialize};
@@ -94,6 +94,60 @@ pub enum PageItem {
     },
     /// Somebody else's.
     Item(Box<LogItem>),
+    /// Of a write that names two patients, what it does to the one this stream carries.
+    Part(Box<PartItem>),
+    /// Items about patients who left the stream: nothing of them but where the running hash stands behind them.
+    Withheld {
+        /// How many in a row.
+        count: u32,
+        /// The running hash after the last.
+        chain: ByteArray<32>,
+        /// The shares that ended in these items ([`share_tag`]): only who knows a share reads anything out of it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ended: Vec<ByteArray<8>>,
+    },
+}
+
+/// What stands for a share towards those who may no longer know it: eight bytes of the hash of its id.
+pub fn share_tag(share: &WriteId) -> ByteArray<8> {
+    let digest: ChainHash = Sha256::digest(share.as_bytes()).into();
+    chain_tag(&digest)
+}
+
+/// What a write that names another patient does to the one a stream carries.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PartItem {
+    /// Index into the answer's `origins`: whose write it is.
+    pub origin: u32,
+    /// The generation of its actor.
+    pub generation: u32,
+    /// The write's number.
+    pub n: u64,
+    /// The hash of the write, which does not travel.
+    pub hash: ByteArray<32>,
+    /// Its changes, in the order `document::operations` names them.
+    pub changes: Vec<PartChange>,
+}
+
+/// A change of a write that does not travel.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PartChange {
+    /// The first four bytes of its hash, big-endian.
+    pub check: u32,
+    /// The change, if it is to a document of the patient the stream carries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<DocumentChange>,
+}
+
+/// A change whole, and the document it goes to.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct DocumentChange {
+    /// Whose document.
+    pub patient: PatientId,
+    /// Its chapter: the UTC year and the part.
+    pub chapter: (i32, u32),
+    /// The change's bytes; they pass the gate before they are opened.
+    pub raw: ByteBuf,
 }
 
 /// A run of a stream's log.

@@ -6,6 +6,7 @@ mod codec;
 pub mod columns;
 mod correlation;
 mod enrol;
+mod find;
 mod frozen;
 mod log;
 mod problem;
@@ -19,17 +20,18 @@ pub use body::{BodyError, Encoding, decode_body, encode_body};
 pub use codec::{DecodeError, decode, encode};
 pub use correlation::CorrelationId;
 pub use enrol::{EnrolAnswer, EnrolRequest, EnrolmentCode, Person, Scope, Unit};
+pub use find::{FindAnswer, FindRequest, Found};
 pub use frozen::Frozen;
 pub use log::{
-    ChainHash, Cursor, LogItem, Page, PageItem, SignedHeads, advance_chain, advance_chain_by_checks,
-    chain_tag, change_check,
+    ChainHash, Cursor, DocumentChange, LogItem, Page, PageItem, PartChange, PartItem, SignedHeads,
+    advance_chain, advance_chain_by_checks, chain_tag, change_check, share_tag,
 };
 pub use problem::Problem;
 pub use reference::{ReferenceItem, ReferencePage};
 pub use snapshot::{SnapshotAnswer, SnapshotDocument, SnapshotRecord, SnapshotRequest};
 pub use sync::{
-    AuditAnchor, AuditBatch, AuditItem, AuditRecord, ChangeReference, Outcome, OutcomeRun, PushItem, Seen,
-    SyncAnswer, SyncRequest,
+    AuditAnchor, AuditBatch, AuditItem, AuditRecord, ChangeReference, Outcome, OutcomeRun, PushItem,
+    QuarantineAnswer, Seen, SyncAnswer, SyncRequest,
 };
 pub use token::{Credential, Tokens};
 
@@ -41,5 +43,7 @@ pub const PATH_SYNC: &str = "/v1/sync";
 pub const PATH_ENROL: &str = "/v1/enrol";
 /// `POST`: the documents and records of named patients.
 pub const PATH_SNAPSHOT: &str = "/v1/snapshot";
+/// `POST`: patients of other units, by an exact identifier.
+pub const PATH_FIND: &str = "/v1/find";
 /// `GET`: server-sent events, a poke for each stream that grew.
 pub const PATH_LIVE: &str = "/v1/live";

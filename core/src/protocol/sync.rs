@@ -38,6 +38,9 @@ pub struct SyncRequest {
     /// The version of the reference data the device has, where its scope names another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<u32>,
+    /// Writes of this incarnation that the server said it holds in quarantine: what became of them?
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quarantined: Vec<u64>,
 }
 
 /// One write on its way.
@@ -258,8 +261,21 @@ pub struct SyncAnswer {
     /// Reference data behind the version the request named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<super::ReferencePage>,
+    /// What became of writes in quarantine, of those the request asks for; one that still waits is not among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quarantine: Vec<(u64, QuarantineAnswer)>,
     /// Ed25519 over [`super::SignedHeads`].
     pub signature: ByteArray<64>,
+}
+
+/// What a supervisor decided of a write in quarantine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QuarantineAnswer {
+    /// It is in the log, as if it had been accepted.
+    Released,
+    /// It did not go in.
+    Discarded,
 }
 
 impl PushItem {

@@ -1,11 +1,12 @@
 //! An intent is what a person asked for: the thing that is queued, hashed, sent, accepted or refused.
 //! Its Automerge change is only its encoding (`document::operations`).
 
-use super::{ChartFields, ChartKind, EntryHeader, FieldChange, Kind, NewEntry, PatientRecord};
-use crate::id::{ChartItemId, EntryId, PatientId, WriteId};
+use super::{ChartFields, ChartKind, Compartment, EntryHeader, FieldChange, Kind, NewEntry, PatientRecord};
+use crate::id::{ChartItemId, EntryId, PatientId, UnitId, WriteId};
 use crate::redact::Sensitive;
-use crate::time::Zoned;
+use crate::time::{EpochMs, Zoned};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// One splice of a draft's text, in Unicode scalar values.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -182,6 +183,41 @@ pub enum Intent {
         /// The rows.
         rows: Vec<ReferenceRow>,
     },
+    /// Another unit of the tenant reads and writes a patient too, until it ends: a referral, a second unit.
+    Share {
+        /// The unit.
+        to: UnitId,
+        /// What of the patient; `identity` is always among it.
+        compartments: BTreeSet<Compartment>,
+        /// Why.
+        reason: Sensitive<String>,
+        /// When it ends by itself, in server time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until_ms: Option<EpochMs>,
+    },
+    /// A share ends: the unit it was for gives the patient back, or the patient's own unit takes it away.
+    EndShare {
+        /// The write that shared.
+        share: WriteId,
+        /// Why.
+        reason: Sensitive<String>,
+    },
+    /// The patient moves to another unit. The old one keeps a share for a while, for what its devices still have
+    /// to send.
+    Transfer {
+        /// The unit.
+        to: UnitId,
+        /// Why.
+        reason: Sensitive<String>,
+    },
+    /// A patient of another unit is here, now: the server found them by an exact identifier and lets this unit read
+    /// and write them until the grant's end.
+    Claim {
+        /// What the server gave, which says whom, for which unit and until when.
+        grant: crate::bytes::ByteBuf,
+        /// Why.
+        reason: Sensitive<String>,
+    },
 }
 
 /// A row many records name.
@@ -241,6 +277,26 @@ impl Intent {
             Self::Link { .. } => "link",
             Self::Unlink { .. } => "unlink",
             Self::AddReference { .. } => "add_reference",
+            Self::Share { .. } => "share",
+            Self::EndShare { .. } => "end_share",
+            Self::Transfer { .. } => "transfer",
+            Self::Claim { .. } => "claim",
         }
+    }
+
+    /// Whether it goes to the identity stream: it is about the patient as a whole, and takes effect in the log's order.
+    pub fn is_of_identity(&self) -> bool {
+        matches!(
+            self,
+            Self::Register { .. } | Self::EditRecord { .. } | Self::AddReference { .. }
+        ) || self.is_placement()
+    }
+
+    /// Whether it changes which units have the patient.
+    pub fn is_placement(&self) -> bool {
+        matches!(
+            self,
+            Self::Share { .. } | Self::EndShare { .. } | Self::Transfer { .. } | Self::Claim { .. }
+        )
     }
 }

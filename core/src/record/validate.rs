@@ -9,9 +9,11 @@ use super::{
 };
 use crate::error::{Code, SyncError};
 use crate::limits::{
-    TEXT_CHARACTERS_MAX, TEXT_EDITS_MAX, WRITE_AFTER_MAX, WRITE_CONTENT_BYTES_MAX, WRITE_ENTRIES_MAX,
+    GRANT_BYTES_MAX, TEXT_CHARACTERS_MAX, TEXT_EDITS_MAX, WRITE_AFTER_MAX, WRITE_CONTENT_BYTES_MAX,
+    WRITE_ENTRIES_MAX,
 };
 use crate::redact::Sensitive;
+use std::collections::BTreeSet;
 
 fn invalid(detail: impl Into<String>) -> SyncError {
     SyncError::new(Code::FieldInvalid, detail)
@@ -29,13 +31,9 @@ impl Write {
                 "after: at most {WRITE_AFTER_MAX} writes, all before this one"
             )));
         }
-        let fits = match &self.intent {
-            Intent::Register { .. }
-            | Intent::EditRecord { .. }
-            | Intent::Link { .. }
-            | Intent::Unlink { .. }
-            | Intent::AddReference { .. } => self.compartment == Compartment::Identity,
-            _ => matches!(self.compartment, Compartment::Clinical | Compartment::Sensitive),
+        let fits = match self.intent.is_of_identity() {
+            true => self.compartment == Compartment::Identity,
+            false => matches!(self.compartment, Compartment::Clinical | Compartment::Sensitive),
         };
         if !fits {
             return Err(invalid("compartment: not one for this intent"));
@@ -47,6 +45,11 @@ impl Write {
                 "other"
             };
             return Err(invalid(format!("{field}: the same patient")));
+        }
+        if let Intent::Share { to, .. } | Intent::Transfer { to, .. } = &self.intent
+            && *to == self.unit
+        {
+            return Err(invalid("to: the same unit"));
         }
         if let Intent::Register {
             patient: Some(patient),
@@ -123,7 +126,42 @@ impl Intent {
             }
             Self::Link { reason, .. } | Self::Unlink { reason, .. } => check_reason(reason),
             Self::AddReference { rows } => check_reference(rows),
+            Self::Share {
+                compartments,
+                reason,
+                until_ms,
+                ..
+            } => {
+                check_shared(compartments, *until_ms)?;
+                check_reason(reason)
+            }
+            Self::EndShare { reason, .. } | Self::Transfer { reason, .. } => check_reason(reason),
+            Self::Claim { grant, reason } => {
+                if grant.len() > GRANT_BYTES_MAX {
+                    return Err(invalid("grant: too long"));
+                }
+                check_reason(reason)
+            }
         }
+    }
+}
+
+fn check_shared(
+    compartments: &BTreeSet<Compartment>,
+    until_ms: Option<crate::time::EpochMs>,
+) -> Result<(), SyncError> {
+    if !compartments.contains(&Compartment::Identity) {
+        return Err(invalid("compartments: identity is always shared"));
+    }
+    if compartments.contains(&Compartment::Audit) {
+        return Err(invalid("compartments: the audit is never shared"));
+    }
+    match until_ms {
+        Some(utc_ms) => check_occurred_at(&crate::time::Zoned {
+            utc_ms,
+            offset_minutes: 0,
+        }),
+        None => Ok(()),
     }
 }
 

@@ -92,13 +92,10 @@ impl Write {
 
     /// The class it is sent in.
     pub fn class(&self) -> Class {
-        match self.intent {
-            Intent::Register { .. }
-            | Intent::EditRecord { .. }
-            | Intent::Link { .. }
-            | Intent::Unlink { .. }
-            | Intent::AddReference { .. } => Class::Registration,
-            _ => Class::Note,
+        if self.intent.is_of_identity() {
+            Class::Registration
+        } else {
+            Class::Note
         }
     }
 

@@ -9,6 +9,7 @@ use crate::protocol::{ChangeReference, change_check};
 use crate::record::{Intent, Write};
 use crate::step::Step;
 use crate::store::outbox::EncodingRow;
+use crate::store::receipts::Receipt;
 use crate::store::{documents, entries, reference};
 use std::collections::{BTreeSet, HashMap};
 
@@ -61,7 +62,7 @@ pub fn apply_accepted(
     generation: u32,
     write: &Write,
     changes: &[ChangeReference],
-    seq: u64,
+    receipt: &Receipt,
     previous: &mut HashMap<DocumentKey, Previous>,
 ) -> Result<()> {
     let actor = incarnation.actor(generation);
@@ -73,7 +74,7 @@ pub fn apply_accepted(
         let key = compiled.key;
         documents::ensure(step.transaction, &key, &write.unit)?;
         let row = documents::get(step.transaction, &key.id())?;
-        if row.is_some_and(|row| row.as_of >= seq) {
+        if row.is_some_and(|row| row.unit == receipt.stream.unit && row.as_of >= receipt.seq) {
             // A snapshot brought this item's change with the document.
             previous.insert(key, Previous::Brought(change.check));
             project_by_order(step, &key, incarnation, write, &compiled.operations)?;
@@ -98,6 +99,24 @@ pub fn apply_accepted(
         put_reference(step, rows)?;
     }
     step.changes.patient(write.patient);
+    Ok(())
+}
+
+/// Takes in a change that came whole, of a write that did not.
+pub fn accept_change(
+    step: &mut Step<'_>,
+    key: &DocumentKey,
+    unit: UnitId,
+    actor: &[u8; 16],
+    raw: &[u8],
+) -> Result<()> {
+    documents::ensure(step.transaction, key, &unit)?;
+    let applied = with_document(step, key, |document| document.apply_raw(raw, actor))?;
+    if !applied.known {
+        store_change(step, key, None, &applied)?;
+        project(step, key, unit, &applied.touched)?;
+        step.changes.patient(key.patient);
+    }
     Ok(())
 }
 

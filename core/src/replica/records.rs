@@ -4,7 +4,7 @@
 
 use super::links::accept_link;
 use crate::error::Result;
-use crate::id::{Incarnation, PatientId};
+use crate::id::{Incarnation, PatientId, WriteId};
 use crate::protocol::SnapshotRecord;
 use crate::record::{
     Compartment, FieldChange, Intent, PatientField, PatientRecord, PatientValue, Write, duplicate_keys, fold,
@@ -15,7 +15,7 @@ use crate::store::outbox;
 use crate::store::patients::{self, PatientRow};
 use crate::store::receipts::{self, Receipt};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Values that no longer fitted, per field, each with the record's version it came after.
 type Refused = BTreeMap<String, Vec<(u64, Choice)>>;
@@ -29,6 +29,9 @@ struct Writers {
     registered: Option<Choice>,
     /// After a snapshot: the record as the log has it so far, and its version. What is shown is the snapshot's.
     behind: Option<(PatientRecord, u64)>,
+    /// The writes that took effect: one that comes again, in another unit's log, has none.
+    #[serde(default)]
+    applied: BTreeSet<WriteId>,
 }
 
 /// A record on its way along the log.
@@ -134,6 +137,9 @@ pub fn accept_record(
     write: &Write,
     receipt: &Receipt,
 ) -> Result<()> {
+    if write.intent.is_placement() {
+        return super::accept_placement(step, write.id(incarnation), write, receipt.received_ms);
+    }
     let seq = receipt.seq;
     let found = patients::get(step.transaction, &write.patient)?;
     // A snapshot brought the record as it was after this write; who wrote what is in the log alone.
@@ -145,6 +151,9 @@ pub fn accept_record(
                 row.unit = write.unit;
             }
             let mut trail = Trail::of(&row, behind);
+            if !trail.writers.applied.insert(write.id(incarnation)) {
+                return Ok(());
+            }
             trail.register(write, incarnation, record);
             trail.put_into(&mut row, behind);
             store(step, row)
@@ -156,6 +165,9 @@ pub fn accept_record(
         } => {
             let Some(mut row) = found else { return Ok(()) };
             let mut trail = Trail::of(&row, behind);
+            if !trail.writers.applied.insert(write.id(incarnation)) {
+                return Ok(());
+            }
             trail.decide(resolves, *base_version);
             trail.edit(write, incarnation, changes);
             trail.put_into(&mut row, behind);

@@ -7,6 +7,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_trail.sql"),
     include_str!("migrations/0002_reading.sql"),
     include_str!("migrations/0003_people.sql"),
+    include_str!("migrations/0004_places.sql"),
 ];
 
 /// The schema this version writes.

@@ -103,6 +103,14 @@ pub fn get(connection: &Connection, patient: &PatientId) -> Result<Option<Patien
         .optional()?)
 }
 
+/// The unit that registered a patient.
+pub fn unit(connection: &Connection, patient: &PatientId) -> Result<Option<UnitId>, StoreError> {
+    Ok(connection
+        .prepare_cached("SELECT unit FROM patient WHERE id = ?1")?
+        .query_row([patient], |row| id_column(row, 0))
+        .optional()?)
+}
+
 /// Whether the patient is here.
 pub fn exists(connection: &Connection, patient: &PatientId) -> Result<bool, StoreError> {
     Ok(connection

@@ -17,11 +17,16 @@ pub struct Receipt {
     pub received_ms: i64,
 }
 
-/// Keeps a receipt.
+/// Keeps a receipt. A write that stands in the logs of several units keeps the same one of them on every device that
+/// reads them all: what depends on who came first is decided inside one log.
 pub fn put(connection: &Connection, write: &WriteId, receipt: &Receipt) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO receipt (write_id, unit, compartment, seq, received_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO receipt (write_id, unit, compartment, seq, received_ms) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (write_id) DO UPDATE SET
+               unit = excluded.unit, compartment = excluded.compartment, seq = excluded.seq,
+               received_ms = excluded.received_ms
+             WHERE excluded.unit <= unit",
         )?
         .execute(params![
             write,

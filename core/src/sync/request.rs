@@ -5,13 +5,14 @@ use super::schedule::{Breaker, Schedule};
 use crate::audit;
 use crate::bytes::{ByteArray, ByteBuf};
 use crate::error::{Code, Result, SyncError};
-use crate::limits::{BATCH_BYTES_MAX, RETRY_DELAY_MS_BASE};
+use crate::limits::{BATCH_BYTES_MAX, QUARANTINED_ASKED_MAX, RETRY_DELAY_MS_BASE};
 use crate::outbox::ENCODING_REPLACED;
 use crate::protocol::{
     ChangeReference, CorrelationId, Cursor, Frozen, PushItem, SyncRequest, chain_tag, change_check,
 };
 use crate::step::Step;
 use crate::store::cursors::{self, CursorRow};
+use crate::store::held;
 use crate::store::outbox::{self, OutboxRow, WriteState};
 use std::collections::HashMap;
 
@@ -114,6 +115,7 @@ pub fn build_request(step: &mut Step<'_>, schedule: &Schedule, wish: Wish) -> Re
         } else {
             crate::reference::wanted(step.transaction, &enrolment)?
         },
+        quarantined: held::waiting(step.transaction, incarnation, QUARANTINED_ASKED_MAX)?,
     };
     Ok(Asked {
         request,

@@ -219,6 +219,7 @@ fn of_rule(rule: Rule) -> Message {
         Rule::ReferenceUnknown => Message::ReferenceUnknown,
         Rule::ReferenceInvalid => Message::ReferenceInvalid,
         Rule::KindInvalid => Message::KindInvalid,
+        Rule::QuarantineUnknown => Message::QuarantineUnknown,
         Rule::NotInUnit => Message::NotInUnit,
         Rule::ScopeNotForRole => Message::ScopeNotForRole,
         Rule::ScopeUnknown => Message::ScopeUnknown,

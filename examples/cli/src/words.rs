@@ -51,6 +51,7 @@ messages! {
     ReferenceInvalid = "A text is empty, too long, or not one line.", "Um texto está vazio, longo demais ou em mais de uma linha.";
     KindInvalid = "This is no definition of a kind x-org.name, or a later version is there.",
         "Isto não é a definição de um tipo x-org.nome, ou já há uma versão posterior.";
+    QuarantineUnknown = "There is no such write in quarantine in this user's units.", "Não há esta gravação em quarentena nas unidades deste usuário.";
     NotInUnit = "The user does not work in this unit.", "O usuário não trabalha nesta unidade.";
     ScopeNotForRole = "The user's role is never granted this compartment; see docs/roles.md.",
         "O papel do usuário nunca recebe este compartimento; veja docs/roles.md.";
@@ -126,6 +127,19 @@ messages! {
 
     StatusPending = "Waiting to be sent", "Aguardando envio";
     StatusParked = "Parked", "Retidas";
+    StatusHeld = "With a supervisor", "Com um supervisor";
+    HeldWaiting = "waits for a supervisor", "aguarda um supervisor";
+    HeldReleased = "let in", "aceita";
+    HeldDiscarded = "not let in", "não aceita";
+    PlaceShared = "shared", "compartilhado";
+    PlaceClaimed = "claimed", "buscado";
+    PlaceMoved = "moved there", "mudou para lá";
+    PlaceKept = "kept for a while", "mantido por um tempo";
+    PlaceEnded = "ended", "encerrado";
+    ColumnUntil = "Until", "Até";
+    FoundNext = "Run `vereda sync`; then they can be opened.", "Rode `vereda sync`; depois podem ser abertos.";
+    UnitOfAllUnknown = "--to: no unit of the organisation is called so. Known here: {}.",
+        "--to: nenhuma unidade da organização tem este nome. Conhecidas aqui: {}.";
     StatusDrawer = "Refused, in the drawer", "Recusadas, na gaveta";
     StatusConflicts = "Conflicts", "Conflitos";
     StatusUndecided = "Entries to decide", "Registros a decidir";

@@ -497,39 +497,101 @@ fn every_failure_has_its_code_and_its_exit_status() {
 }
 
 #[test]
-fn a_write_whose_author_left_the_unit_is_parked_and_told() {
+fn a_write_whose_author_left_the_unit_is_held_for_a_supervisor_and_told() {
     let clinic = Clinic::new();
+    clinic.admin(&["user", "Sílvia", "--unit", "Fluvial", "--role", "supervisor"]);
     let server = clinic.serve();
     let ana = clinic.enrolled(&server, "ana", "Ana");
     let patient = ana.patient("José da Silva");
     ana.ask(&["sync"]);
-    ana.ask(&["event", "add", "--patient", &patient, "--text", "antes de sair"]);
+    for text in ["antes de sair", "outra"] {
+        ana.ask(&["event", "add", "--patient", &patient, "--text", text]);
+    }
     clinic.admin(&["leave", "--user", "Ana", "--unit", "Fluvial"]);
-    let output = ana.run(&["sync"]);
-    assert_eq!(output.status.code(), Some(1), "a person must act");
-    let end = fits(
-        "sync",
-        serde_json::from_slice(&output.stdout).expect("a document"),
-    );
-    assert_eq!(end["code"], "out_of_scope");
+    asked(&ana, "sync", &["sync"]);
     let inbox = asked(&ana, "inbox", &["inbox"]);
-    assert_eq!(inbox["parked"][0]["reason"], "out_of_scope");
-    asked(&ana, "outbox", &["outbox"]);
-    let diagnosis = ana.run(&["doctor"]);
-    let diagnosis = fits(
-        "doctor",
-        serde_json::from_slice(&diagnosis.stdout).expect("a document"),
-    );
-    let codes: Vec<_> = diagnosis["findings"]
+    let held: Vec<String> = inbox["held"]
         .as_array()
-        .expect("findings")
+        .expect("a list")
         .iter()
-        .map(|it| &it["code"])
+        .map(|held| {
+            assert_eq!(held["state"], "waiting");
+            held["write"].as_str().expect("an id").to_owned()
+        })
         .collect();
-    assert!(
-        codes.contains(&&Value::from("parked")) && !codes.contains(&&Value::from("pending")),
-        "{codes:?}"
+    assert_eq!(held.len(), 2);
+    assert_eq!(
+        ana.refused(&["patient", "show", &patient]),
+        (3, "unknown_patient".to_owned())
     );
+    let waiting = clinic.admin(&["quarantine", "list", "--as", "Sílvia"]);
+    let waiting = fits("admin-quarantine-list", waiting);
+    assert_eq!(waiting["quarantine"].as_array().expect("a list").len(), 2);
+    for (action, write) in [("release", &held[0]), ("discard", &held[1])] {
+        let decided = clinic.admin(&["quarantine", action, write, "--as", "Sílvia"]);
+        fits("admin-quarantine-decided", decided);
+    }
+    asked(&ana, "sync", &["sync"]);
+    let inbox = asked(&ana, "inbox", &["inbox"]);
+    assert_eq!(inbox["held"][0]["state"], "released");
+    assert_eq!(inbox["held"][1]["state"], "discarded");
+    let bruno = clinic.enrolled(&server, "bruno", "Bruno");
+    bruno.ask(&["sync"]);
+    assert_eq!(bruno.entries(&patient)[0]["text"], "antes de sair");
+    assert_eq!(bruno.entries(&patient).len(), 1);
+}
+
+#[test]
+fn a_patient_is_shared_with_found_by_and_moved_to_another_unit() {
+    let clinic = Clinic::new();
+    clinic.admin(&["unit", "Terra Firme"]);
+    clinic.admin(&["user", "Tânia", "--unit", "Terra Firme"]);
+    let server = clinic.serve();
+    let ana = clinic.enrolled(&server, "ana", "Ana");
+    let tania = clinic.enrolled(&server, "tania", "Tânia");
+    let added = ana.ask(&["patient", "add", "--name", "Rosa Lima", "--cpf", "529.982.247-25"]);
+    let patient = added["id"].as_str().expect("an id").to_owned();
+    ana.ask(&["event", "add", "--patient", &patient, "--text", "primeira"]);
+    ana.ask(&["sync"]);
+    tania.ask(&["sync"]);
+    let found = asked(
+        &tania,
+        "patient-find",
+        &[
+            "patient",
+            "find",
+            "--cpf",
+            "529.982.247-25",
+            "--reason",
+            "urgência",
+        ],
+    );
+    assert_eq!(found["found"][0]["patient"], patient.as_str());
+    tania.ask(&["sync"]);
+    assert_eq!(tania.entries(&patient).len(), 1);
+    let to = ["--to", "Terra Firme", "--reason", "encaminhada"];
+    asked(
+        &ana,
+        "saved",
+        &[&["patient", "share", &patient], &to[..]].concat(),
+    );
+    ana.ask(&["sync"]);
+    let places = asked(&ana, "patient-places", &["patient", "places", &patient]);
+    let kinds: Vec<_> = places["places"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|place| &place["kind"])
+        .collect();
+    assert_eq!(kinds, ["claimed", "shared"]);
+    asked(&ana, "saved", &[&["patient", "move", &patient], &to[..]].concat());
+    ana.ask(&["sync"]);
+    tania.ask(&["sync"]);
+    tania.ask(&["event", "add", "--patient", &patient, "--text", "segunda"]);
+    tania.ask(&["sync"]);
+    assert_eq!(tania.entries(&patient).len(), 2);
+    let (code, _) = ana.refused(&["patient", "share", &patient, "--to", "Marte", "--reason", "x"]);
+    assert_eq!(code, 2, "no such unit");
 }
 
 #[test]

@@ -74,6 +74,9 @@ pub enum Rule {
     /// No definition of a kind, or not one that may be added.
     #[error("this is no definition of a kind x-org.name, or an older one")]
     KindInvalid,
+    /// There is no such write in quarantine.
+    #[error("no such write is in quarantine")]
+    QuarantineUnknown,
     /// No device has this number.
     #[error("there is no such device")]
     DeviceUnknown,

@@ -8,13 +8,14 @@ pub mod sqlite;
 pub use error::{Rule, StoreError, StoreResult};
 pub use rows::{
     AuditPlace, AuditRow, Decision, DeviceRow, DocumentRow, EnrolmentRow, Head, LogRow, MemberRow,
-    OutcomeRow, PersonRow, RecordRow, RefusedPlace, RefusedRow, ScopeRow, StoredChange,
+    OutcomeRow, PersonRow, QuarantineDecision, QuarantineRow, RecordRow, RefusedPlace, RefusedRow, ScopeRow,
+    ShareRow, StoredChange,
 };
 
 use std::collections::BTreeMap;
-use vereda_core::id::{DocumentId, Incarnation, PatientId, StoreId, TenantId, UserId};
+use vereda_core::id::{DocumentId, Incarnation, PatientId, StoreId, TenantId, UnitId, UserId};
 use vereda_core::protocol::{ChainHash, Person, ReferencePage};
-use vereda_core::record::Stream;
+use vereda_core::record::{Identifier, Stream};
 use vereda_core::time::EpochMs;
 
 /// A database behind the server. One transaction is open at a time; calls outside of one fail.
@@ -76,6 +77,13 @@ pub trait ServerStore: Send {
         after: u64,
         bytes: usize,
     ) -> StoreResult<Vec<LogRow>>;
+    /// The items of a patient in a stream, in its order: those written about them, and those that name them.
+    fn log_of_patient(
+        &mut self,
+        tenant: TenantId,
+        stream: &Stream,
+        patient: PatientId,
+    ) -> StoreResult<Vec<LogRow>>;
     /// The running hash after an item.
     fn chain_at(&mut self, stream: &Stream, seq: u64) -> StoreResult<Option<ChainHash>>;
     /// How far each stream lies in a verified copy.
@@ -105,6 +113,29 @@ pub trait ServerStore: Send {
     fn record(&mut self, tenant: TenantId, patient: PatientId) -> StoreResult<Option<RecordRow>>;
     /// Writes a patient's record.
     fn save_record(&mut self, tenant: TenantId, patient: PatientId, record: &RecordRow) -> StoreResult<()>;
+
+    /// The unit a patient belongs to.
+    fn home(&mut self, tenant: TenantId, patient: PatientId) -> StoreResult<Option<UnitId>>;
+    /// Moves a patient and their documents to another unit.
+    fn rehome(&mut self, tenant: TenantId, patient: PatientId, unit: UnitId) -> StoreResult<()>;
+    /// The patients of a tenant that carry an identifier.
+    fn identified(&mut self, tenant: TenantId, identifier: &Identifier) -> StoreResult<Vec<PatientId>>;
+    /// Whether a user worked in a unit they left.
+    fn was_in_unit(&mut self, user: UserId, unit: UnitId) -> StoreResult<bool>;
+    /// Whether the tenant has the unit.
+    fn has_unit(&mut self, tenant: TenantId, unit: UnitId) -> StoreResult<bool>;
+
+    /// Every share of a patient there ever was, by id.
+    fn shares(&mut self, tenant: TenantId, patient: PatientId) -> StoreResult<Vec<ShareRow>>;
+    /// Writes a share.
+    fn save_share(&mut self, tenant: TenantId, share: &ShareRow) -> StoreResult<()>;
+
+    /// A write held in quarantine, with its hash.
+    fn quarantined(&mut self, incarnation: &Incarnation, n: u64) -> StoreResult<Option<QuarantineRow>>;
+    /// Holds a write in quarantine, or notes what became of it.
+    fn save_quarantined(&mut self, row: &QuarantineRow) -> StoreResult<()>;
+    /// What is held in quarantine in a tenant and waits for a decision, oldest first.
+    fn quarantine(&mut self, tenant: TenantId) -> StoreResult<Vec<QuarantineRow>>;
 
     /// The last record of an incarnation's audit and the chain's head there.
     fn audit_anchor(&mut self, incarnation: &Incarnation) -> StoreResult<(u64, ChainHash)>;

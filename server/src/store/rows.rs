@@ -2,9 +2,10 @@
 
 use crate::role::Role;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use vereda_core::bytes::{ByteArray, ByteBuf};
 use vereda_core::document::DocumentKey;
-use vereda_core::id::{DocumentId, Incarnation, PatientId, StoreId, TenantId, UnitId, UserId};
+use vereda_core::id::{DocumentId, Incarnation, PatientId, StoreId, TenantId, UnitId, UserId, WriteId};
 use vereda_core::protocol::{AuditRecord, ChainHash, Unit};
 use vereda_core::record::{Compartment, PatientRecord, Stream};
 use vereda_core::redact::Sensitive;
@@ -209,6 +210,10 @@ pub struct LogRow {
     pub n: u64,
     /// The patient under whose key it lies.
     pub patient: PatientId,
+    /// Another patient it names: an entry was moved to them.
+    pub other: Option<PatientId>,
+    /// Whether it was copied here from the stream it was written to.
+    pub is_copy: bool,
     /// The write's bytes.
     pub write: Vec<u8>,
     /// Its changes.
@@ -235,4 +240,64 @@ pub struct RecordRow {
     pub version: u64,
     /// The record.
     pub record: PatientRecord,
+}
+
+/// A unit beside a patient's own that has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShareRow {
+    /// The write that shared.
+    pub id: WriteId,
+    /// The patient.
+    pub patient: PatientId,
+    /// The unit that has them too.
+    pub unit: UnitId,
+    /// What of them.
+    pub compartments: BTreeSet<Compartment>,
+    /// When it ends by itself, in server time.
+    pub until_ms: Option<EpochMs>,
+    /// When somebody ended it.
+    pub ended_ms: Option<EpochMs>,
+}
+
+impl ShareRow {
+    /// Whether it holds.
+    pub fn is_open(&self, now_ms: EpochMs) -> bool {
+        self.ended_ms.is_none() && self.until_ms.is_none_or(|until_ms| now_ms < until_ms)
+    }
+}
+
+/// What a supervisor decided of a write in quarantine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuarantineDecision {
+    /// It went in.
+    Released,
+    /// It did not.
+    Discarded,
+}
+
+/// A write that came from outside its author's scope: held, not applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuarantineRow {
+    /// Whose it is.
+    pub incarnation: Incarnation,
+    /// Its number.
+    pub n: u64,
+    /// The hash of its bytes.
+    pub hash: [u8; 32],
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The device's user.
+    pub user: UserId,
+    /// Where it would go.
+    pub stream: Stream,
+    /// The patient under whose key it lies.
+    pub patient: PatientId,
+    /// The generation of its actor.
+    pub generation: u32,
+    /// When it came.
+    pub received_ms: EpochMs,
+    /// The write's bytes.
+    pub write: Vec<u8>,
+    /// What a supervisor decided, who and when.
+    pub decided: Option<(QuarantineDecision, UserId, EpochMs)>,
 }

@@ -16,7 +16,7 @@ use vereda_core::error::Code;
 use vereda_core::id::{Incarnation, TenantId};
 use vereda_core::limits::CHUNKS_BEFORE_COMPACTION;
 use vereda_core::protocol::{ChangeReference, PushItem};
-use vereda_core::record::Write;
+use vereda_core::record::{Stream, Write};
 
 /// Opens a document, empty if it is new.
 pub(super) fn open(
@@ -50,6 +50,15 @@ pub(super) fn apply(
     write: &Write,
 ) -> Result<Vec<StoredChange>, Verdict> {
     let compiled = operations(write, incarnation);
+    if caller.is_released {
+        return release(
+            session,
+            caller,
+            write,
+            &compiled,
+            &incarnation.actor(item.generation),
+        );
+    }
     if compiled.len() != item.changes.len() {
         return Err(Verdict::Retry(Code::EncodingMismatch));
     }
@@ -74,6 +83,35 @@ pub(super) fn apply(
             hash: ByteArray::new(applied.hash),
             dependencies: applied.dependencies.into_iter().map(ByteArray::new).collect(),
             raw,
+        });
+    }
+    Ok(stored)
+}
+
+/// Computes the changes of a write from quarantine on top of what stands here now: the ones its device made are gone
+/// with the patient.
+fn release(
+    session: &mut Session<'_>,
+    caller: &Caller,
+    write: &Write,
+    compiled: &[DocumentOperations],
+    actor: &[u8; 16],
+) -> Result<Vec<StoredChange>, Verdict> {
+    let mut stored = Vec::with_capacity(compiled.len());
+    for (index, wanted) in compiled.iter().enumerate() {
+        let mut document = open(session, caller.tenant(), &wanted.key)?;
+        if index == 0 {
+            policy::check_document(write, &document)?;
+        }
+        let applied = document
+            .apply(&wanted.operations, actor, None)
+            .map_err(Verdict::of_computed)?;
+        keep(session, caller, write, &wanted.key, &applied, document)?;
+        stored.push(StoredChange {
+            document: wanted.key.id(),
+            hash: ByteArray::new(applied.hash),
+            dependencies: applied.dependencies.into_iter().map(ByteArray::new).collect(),
+            raw: None,
         });
     }
     Ok(stored)
@@ -163,10 +201,11 @@ fn keep(
         return Err(Verdict::Park(Code::TooLarge));
     }
     let tenant = caller.tenant();
-    let stream = write.stream();
-    let chunks = session
-        .store
-        .append_change(tenant, &stream, key, &applied.bytes)?;
+    let home = session.store.home(tenant, key.patient)?.unwrap_or(write.unit);
+    let chunks =
+        session
+            .store
+            .append_change(tenant, &Stream::new(home, key.compartment), key, &applied.bytes)?;
     let document = if chunks >= CHUNKS_BEFORE_COMPACTION || document.bytes() > DOCUMENT_BYTES_MAX {
         compact(session, tenant, key, document)?
     } else {

@@ -2,9 +2,11 @@
 
 mod audit;
 mod document;
+mod placement;
 mod policy;
 mod pull;
 mod push;
+pub(crate) mod quarantine;
 mod record;
 mod settle;
 mod verdict;
@@ -78,6 +80,7 @@ pub(crate) fn run(
         .reference
         .map(|from| session.store.reference(caller.tenant(), from))
         .transpose()?;
+    let quarantine = quarantine::answer(session, &incarnation, &request.quarantined)?;
     let Caller { tokens, .. } = caller;
     Ok(SyncAnswer {
         epoch: pulled.epoch,
@@ -91,6 +94,7 @@ pub(crate) fn run(
         audit,
         durable,
         reference,
+        quarantine,
         signature,
     })
 }

@@ -2,10 +2,11 @@
 
 use super::verdict::Verdict;
 use crate::access::Caller;
+use crate::places::{Places, Standing};
 use crate::writer::Session;
 use vereda_core::document::LoadedDocument;
 use vereda_core::error::Code;
-use vereda_core::id::{EntryId, PatientId, TenantId, UnitId};
+use vereda_core::id::{EntryId, PatientId};
 use vereda_core::record::{Intent, NewEntry, Write};
 
 /// Ids that derive from a source are of version 5 (RFC 9562); a device names no other ids of its own making.
@@ -18,7 +19,7 @@ pub(super) fn check_write(session: &mut Session<'_>, caller: &Caller, write: &Wr
     if write.user != caller.device.user {
         return Err(Verdict::refused(Code::PolicyRefused, "signed by another user"));
     }
-    if !caller.member.role.may_write(&write.intent) {
+    if !caller.is_released && !caller.member.role.may_write(&write.intent) {
         // The words of docs/roles.md, and nothing of the write's content.
         let (role, intent) = (caller.member.role.name(), write.intent.name());
         let detail = format!("the role {role} does not write `{intent}`");
@@ -35,13 +36,14 @@ pub(super) fn check_write(session: &mut Session<'_>, caller: &Caller, write: &Wr
     check_named_entries(write)?;
     if matches!(
         write.intent,
-        Intent::Register { .. } | Intent::AddReference { .. }
+        // A claim is about a patient this unit does not have yet: its grant is judged instead.
+        Intent::Register { .. } | Intent::AddReference { .. } | Intent::Claim { .. }
     ) {
         return Ok(());
     }
     // What a write says of another patient is read by all who read its stream.
     for patient in std::iter::once(write.patient).chain(write.intent.other_patient()) {
-        if !is_present(session, caller.tenant(), write.unit, patient)? {
+        if !is_present(session, caller, write, patient)? {
             return Err(Verdict::refused(
                 Code::UnknownPatient,
                 "the patient is not registered in this unit",
@@ -79,15 +81,19 @@ fn check_named_entries(write: &Write) -> Result<(), Verdict> {
     }
 }
 
-/// Whether a unit's streams may name a patient: who is registered there. Absent and elsewhere look the same.
-pub(super) fn is_present(
+/// Whether a unit's stream may name a patient: it has them. Absent and elsewhere look the same.
+fn is_present(
     session: &mut Session<'_>,
-    tenant: TenantId,
-    unit: UnitId,
+    caller: &Caller,
+    write: &Write,
     patient: PatientId,
 ) -> Result<bool, Verdict> {
-    let row = session.store.record(tenant, patient)?;
-    Ok(row.is_some_and(|row| row.unit == unit))
+    let places = Places::of(session, caller.tenant(), patient)?;
+    Ok(match places.map(|places| places.standing(&write.stream())) {
+        Some(Standing::Has) => true,
+        Some(Standing::Had) => caller.is_released,
+        _ => false,
+    })
 }
 
 /// What an intent presupposes of the document it goes to, as the server holds it.

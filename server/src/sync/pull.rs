@@ -2,6 +2,7 @@
 
 use super::{check, document};
 use crate::access::Caller;
+use crate::places::{Places, Standing};
 use crate::refusal::Refusal;
 use crate::store::{LogRow, StoredChange};
 use crate::writer::Session;
@@ -10,12 +11,13 @@ use std::collections::HashMap;
 use vereda_core::bytes::{ByteArray, ByteBuf};
 use vereda_core::document::{ChangeId, DocumentKey, LoadedDocument, operations};
 use vereda_core::entropy::Entropy;
-use vereda_core::id::{DocumentId, Incarnation};
+use vereda_core::id::{DocumentId, Incarnation, PatientId};
 use vereda_core::limits::PAGE_BYTES_MAX;
 use vereda_core::protocol::{
-    ChangeReference, Cursor, Frozen, LogItem, Page, PageItem, SignedHeads, SyncRequest, chain_tag,
+    ChangeReference, Cursor, DocumentChange, Frozen, LogItem, Page, PageItem, PartChange, PartItem,
+    SignedHeads, SyncRequest, chain_tag, share_tag,
 };
-use vereda_core::record::Write;
+use vereda_core::record::{Intent, Stream, Write};
 use vereda_core::time::EpochMs;
 
 /// The pages of an answer.
@@ -52,6 +54,7 @@ pub(super) fn run(
         budget: PAGE_BYTES_MAX,
         origins: Origins::default(),
         last: HashMap::new(),
+        present: HashMap::new(),
     };
     let mut epoch = session.store.epoch()?;
     let mut pages = Vec::new();
@@ -120,6 +123,8 @@ struct Puller<'a> {
     origins: Origins,
     /// The last change of each document in this answer.
     last: HashMap<DocumentId, ChangeId>,
+    /// Which streams carry which patients, as far as asked.
+    present: HashMap<(Stream, PatientId), bool>,
 }
 
 impl Puller<'_> {
@@ -159,13 +164,92 @@ impl Puller<'_> {
             more,
         };
         for row in rows {
-            self.budget = self
-                .budget
-                .saturating_sub(row.write.len() + 64 * row.changes.len() + 16);
             note_received(&mut page.received_ms, row.received_ms);
-            self.item(session, row, &mut page.items)?;
+            match self.view(session, &stream, &row)? {
+                View::Whole => self.item(session, row, &mut page.items)?,
+                View::Part(patient) => self.part(session, &row, patient, &mut page.items)?,
+                View::Nothing => withhold(&row, &mut page.items),
+            }
         }
         Ok((Some(page), reached))
+    }
+
+    /// What of an item the readers of a stream may see now.
+    fn view(&mut self, session: &mut Session<'_>, stream: &Stream, row: &LogRow) -> Result<View, Refusal> {
+        let has = self.has(session, stream, row.patient)?;
+        let Some(other) = row.other else {
+            return Ok(if has { View::Whole } else { View::Nothing });
+        };
+        Ok(match (has, self.has(session, stream, other)?) {
+            (true, true) => View::Whole,
+            // A link says nothing to who knows only one of the two.
+            _ if row.changes.is_empty() => View::Nothing,
+            (true, false) => View::Part(row.patient),
+            (false, true) => View::Part(other),
+            (false, false) => View::Nothing,
+        })
+    }
+
+    /// Whether a stream carries a patient. What is written about nobody who is registered is everybody's.
+    fn has(
+        &mut self,
+        session: &mut Session<'_>,
+        stream: &Stream,
+        patient: PatientId,
+    ) -> Result<bool, Refusal> {
+        if let Some(known) = self.present.get(&(*stream, patient)) {
+            return Ok(*known);
+        }
+        let places = Places::of(session, self.caller.tenant(), patient)?;
+        let has = places.is_none_or(|places| places.standing(stream) == Standing::Has);
+        self.present.insert((*stream, patient), has);
+        Ok(has)
+    }
+
+    /// Of a write that names two patients, what it does to one of them.
+    fn part(
+        &mut self,
+        session: &mut Session<'_>,
+        row: &LogRow,
+        patient: PatientId,
+        items: &mut Vec<PageItem>,
+    ) -> Result<(), Refusal> {
+        let write = Frozen::<Write>::from_bytes(row.write.clone());
+        let documents = match write.value() {
+            Some(write) => operations(write, &row.incarnation),
+            None => Vec::new(),
+        };
+        let mut changes = Vec::with_capacity(row.changes.len());
+        for (index, change) in row.changes.iter().enumerate() {
+            let key = documents.get(index).map(|document| document.key);
+            let change_of_theirs = match key.filter(|key| key.patient == patient) {
+                None => None,
+                Some(key) => {
+                    let raw = match &change.raw {
+                        Some(raw) => raw.clone(),
+                        None => self.whole(session, &key, &change.hash)?,
+                    };
+                    self.budget = self.budget.saturating_sub(raw.len());
+                    Some(DocumentChange {
+                        patient,
+                        chapter: key.chapter_numbers(),
+                        raw,
+                    })
+                }
+            };
+            changes.push(PartChange {
+                check: check(&change.hash),
+                change: change_of_theirs,
+            });
+        }
+        items.push(PageItem::Part(Box::new(PartItem {
+            origin: self.origins.place(&row.incarnation),
+            generation: row.generation,
+            n: row.n,
+            hash: ByteArray::new(Write::hash(&row.write)),
+            changes,
+        })));
+        Ok(())
     }
 
     fn item(
@@ -174,7 +258,11 @@ impl Puller<'_> {
         row: LogRow,
         items: &mut Vec<PageItem>,
     ) -> Result<(), Refusal> {
-        if row.incarnation == *self.reader {
+        self.budget = self
+            .budget
+            .saturating_sub(row.write.len() + 64 * row.changes.len() + 16);
+        // A copy comes whole: by its number a reader knows only what it wrote into this stream.
+        if row.incarnation == *self.reader && !row.is_copy {
             match items.last_mut() {
                 Some(PageItem::Own { n, count }) if *n + u64::from(*count) == row.n => *count += 1,
                 _ => items.push(PageItem::Own { n: row.n, count: 1 }),
@@ -244,6 +332,34 @@ impl Puller<'_> {
         bytes
             .map(ByteBuf::from)
             .ok_or_else(|| Refusal::internal("a change of the log is not in its document"))
+    }
+}
+
+/// What of an item a reader may see.
+enum View {
+    Whole,
+    /// Only what it does to this patient.
+    Part(PatientId),
+    Nothing,
+}
+
+fn withhold(row: &LogRow, items: &mut Vec<PageItem>) {
+    let end = Frozen::<Write>::from_bytes(row.write.clone());
+    let end = match end.value().map(|write| &write.intent) {
+        Some(Intent::EndShare { share, .. }) => Some(share_tag(share)),
+        _ => None,
+    };
+    match items.last_mut() {
+        Some(PageItem::Withheld { count, chain, ended }) => {
+            *count += 1;
+            *chain = ByteArray::new(row.chain);
+            ended.extend(end);
+        }
+        _ => items.push(PageItem::Withheld {
+            count: 1,
+            chain: ByteArray::new(row.chain),
+            ended: end.into_iter().collect(),
+        }),
     }
 }
 

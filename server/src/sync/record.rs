@@ -2,6 +2,7 @@
 
 use super::verdict::Verdict;
 use crate::access::Caller;
+use crate::places::{Places, Standing};
 use crate::store::RecordRow;
 use crate::writer::Session;
 use vereda_core::error::Code;
@@ -50,11 +51,15 @@ fn register(
     }
     match session.store.record(caller.tenant(), id)? {
         // Imported again: the log keeps both, and where they differ every device sees the same conflict.
-        Some(row) if row.unit == write.unit => Ok(()),
-        Some(_) => Err(Verdict::refused(
-            Code::OutOfScope,
-            "the patient cannot be registered here",
-        )),
+        Some(_) => {
+            match Places::of(session, caller.tenant(), id)?.map(|places| places.standing(&write.stream())) {
+                Some(Standing::Has) => Ok(()),
+                _ => Err(Verdict::refused(
+                    Code::OutOfScope,
+                    "the patient cannot be registered here",
+                )),
+            }
+        }
         None => {
             let row = RecordRow {
                 unit: write.unit,

@@ -1,10 +1,9 @@
 //! One write: scope, dedupe, lane, needs, judgement, effect, log, outcome.
 
 use super::verdict::Verdict;
-use super::{check, document, policy, record};
+use super::{check, document, placement, policy, quarantine, record};
 use crate::access::Caller;
 use crate::refusal::Refusal;
-use crate::server::Poke;
 use crate::store::{Decision, LogRow, OutcomeRow, StoredChange};
 use crate::writer::{Session, Undone};
 use std::collections::{HashMap, HashSet};
@@ -12,7 +11,7 @@ use vereda_core::bytes::ByteArray;
 use vereda_core::document::{ChangeId, operations};
 use vereda_core::error::Code;
 use vereda_core::id::{DocumentId, Incarnation, PatientId};
-use vereda_core::protocol::{Outcome, PushItem, advance_chain};
+use vereda_core::protocol::{Outcome, PushItem};
 use vereda_core::record::Write;
 
 /// What the items of one message share.
@@ -72,13 +71,9 @@ pub(super) fn settle(
 ) -> Result<Outcome, Refusal> {
     let hash = item.write.hash();
     // Scope comes first: not even a stored outcome may reach a device out of it.
-    if !caller.may_use(&write.stream()) {
-        return Ok(leave_out(
-            batch,
-            incarnation,
-            write,
-            Verdict::Park(Code::OutOfScope),
-        ));
+    if !caller.may_use(&write.stream()) || quarantine::is_late(session, caller, write)? {
+        let verdict = quarantine::hold(session, caller, incarnation, item, write)?;
+        return Ok(leave_out(batch, incarnation, write, verdict));
     }
     if let Some(stored) = session.store.outcome(incarnation, write.n)? {
         return replay(session, caller, batch, incarnation, item, write, &stored);
@@ -164,7 +159,7 @@ fn replay(
     }
 }
 
-fn try_write(
+pub(super) fn try_write(
     session: &mut Session<'_>,
     caller: &Caller,
     incarnation: &Incarnation,
@@ -179,6 +174,7 @@ fn try_write(
     let done = session.isolated(|session| {
         check_needs(session, incarnation, write)?;
         policy::check_write(session, caller, write)?;
+        placement::check(session, caller, write)?;
         record::apply(session, caller, incarnation, write)?;
         let changes = document::apply(session, caller, incarnation, batch, item, write)?;
         append(session, caller, incarnation, item, write, hash, changes)
@@ -222,31 +218,39 @@ fn append(
     changes: Vec<StoredChange>,
 ) -> Result<(Vec<StoredChange>, Outcome), Verdict> {
     let stream = write.stream();
-    let head = session.store.head(&stream)?;
     let hashes: Vec<[u8; 32]> = changes.iter().map(|change| *change.hash).collect();
     let received_ms = session.now.ms;
     let row = LogRow {
-        seq: head.seq + 1,
-        chain: advance_chain(&head.chain, incarnation, &hash, &hashes, received_ms),
+        seq: 0,
+        chain: [0; 32],
         received_ms,
         incarnation: *incarnation,
         generation: item.generation,
         n: write.n,
         patient: write.patient,
+        other: write.intent.other_patient(),
+        is_copy: false,
         write: item.write.bytes().to_vec(),
         changes,
     };
-    session.store.append(caller.tenant(), &stream, &row)?;
-    let decision = Decision::Accepted {
-        seq: row.seq,
-        received_ms,
-    };
+    let mut seq = 0;
+    for target in placement::targets(session, caller.tenant(), write)? {
+        let copy = LogRow {
+            is_copy: target != stream,
+            ..row.clone()
+        };
+        let place = placement::append(session, caller.tenant(), &target, copy)?;
+        if target == stream {
+            seq = place;
+        }
+    }
+    placement::take_effect(session, caller, incarnation, write)?;
+    let decision = Decision::Accepted { seq, received_ms };
     session
         .store
         .save_outcome(incarnation, write.n, &OutcomeRow { hash, decision })?;
-    session.pokes.push(Poke { stream, seq: row.seq });
     let outcome = Outcome::Accepted {
-        seq: row.seq,
+        seq,
         received_ms,
         changes: substituted(item, &hashes),
     };

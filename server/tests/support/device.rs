@@ -202,6 +202,7 @@ impl Device {
             audit: None,
             raw: self.raw,
             reference: None,
+            quarantined: Vec::new(),
         }
     }
 
@@ -285,6 +286,7 @@ impl Device {
                         seq += 1;
                         self.received.push((origin, (**item).clone()));
                     }
+                    PageItem::Part(_) | PageItem::Withheld { .. } => panic!("every patient is whole here"),
                 }
             }
             assert_eq!(times.next(), None, "one time for each item");

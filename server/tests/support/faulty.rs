@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use vereda_core::document::DocumentKey;
-use vereda_core::id::{DocumentId, Incarnation, PatientId, StoreId, TenantId, UserId};
+use vereda_core::id::{DocumentId, Incarnation, PatientId, StoreId, TenantId, UnitId, UserId};
 use vereda_core::protocol::{ChainHash, Person, ReferencePage};
-use vereda_core::record::Stream;
+use vereda_core::record::{Identifier, Stream};
 use vereda_core::time::EpochMs;
 use vereda_server::store::sqlite::SqliteStore;
 use vereda_server::store::{
-    DeviceRow, DocumentRow, EnrolmentRow, Head, LogRow, MemberRow, OutcomeRow, RecordRow, ServerStore,
-    StoreError, StoreResult,
+    DeviceRow, DocumentRow, EnrolmentRow, Head, LogRow, MemberRow, OutcomeRow, QuarantineRow, RecordRow,
+    ServerStore, ShareRow, StoreError, StoreResult,
 };
 
 /// When the store fails.
@@ -211,6 +211,66 @@ impl ServerStore for FaultyStore {
     fn save_record(&mut self, tenant: TenantId, patient: PatientId, record: &RecordRow) -> StoreResult<()> {
         self.fault()?;
         self.inner.save_record(tenant, patient, record)
+    }
+
+    fn log_of_patient(
+        &mut self,
+        tenant: TenantId,
+        stream: &Stream,
+        patient: PatientId,
+    ) -> StoreResult<Vec<LogRow>> {
+        self.fault()?;
+        self.inner.log_of_patient(tenant, stream, patient)
+    }
+
+    fn home(&mut self, tenant: TenantId, patient: PatientId) -> StoreResult<Option<UnitId>> {
+        self.fault()?;
+        self.inner.home(tenant, patient)
+    }
+
+    fn rehome(&mut self, tenant: TenantId, patient: PatientId, unit: UnitId) -> StoreResult<()> {
+        self.fault()?;
+        self.inner.rehome(tenant, patient, unit)
+    }
+
+    fn identified(&mut self, tenant: TenantId, identifier: &Identifier) -> StoreResult<Vec<PatientId>> {
+        self.fault()?;
+        self.inner.identified(tenant, identifier)
+    }
+
+    fn was_in_unit(&mut self, user: UserId, unit: UnitId) -> StoreResult<bool> {
+        self.fault()?;
+        self.inner.was_in_unit(user, unit)
+    }
+
+    fn has_unit(&mut self, tenant: TenantId, unit: UnitId) -> StoreResult<bool> {
+        self.fault()?;
+        self.inner.has_unit(tenant, unit)
+    }
+
+    fn shares(&mut self, tenant: TenantId, patient: PatientId) -> StoreResult<Vec<ShareRow>> {
+        self.fault()?;
+        self.inner.shares(tenant, patient)
+    }
+
+    fn save_share(&mut self, tenant: TenantId, share: &ShareRow) -> StoreResult<()> {
+        self.fault()?;
+        self.inner.save_share(tenant, share)
+    }
+
+    fn quarantined(&mut self, incarnation: &Incarnation, n: u64) -> StoreResult<Option<QuarantineRow>> {
+        self.fault()?;
+        self.inner.quarantined(incarnation, n)
+    }
+
+    fn save_quarantined(&mut self, row: &QuarantineRow) -> StoreResult<()> {
+        self.fault()?;
+        self.inner.save_quarantined(row)
+    }
+
+    fn quarantine(&mut self, tenant: TenantId) -> StoreResult<Vec<QuarantineRow>> {
+        self.fault()?;
+        self.inner.quarantine(tenant)
     }
 
     fn audit_anchor(&mut self, incarnation: &Incarnation) -> StoreResult<(u64, ChainHash)> {

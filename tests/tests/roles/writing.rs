@@ -5,13 +5,19 @@ use crate::clinic::{Clinic, PLACES, holds};
 use crate::table::{Cell, cell};
 use vereda_core::client::Client;
 use vereda_core::error::{Code, SyncError};
-use vereda_core::id::PatientId;
+use vereda_core::id::{PatientId, UnitId};
 use vereda_core::record::{Compartment, PatientRecord, ReferenceRow, Stream};
 use vereda_server::{Activity, Role};
 use vereda_tests::{BEGIN_MS, World, note};
 
 /// One write of an activity, saved by the device.
-async fn write(client: Client, activity: Activity, patient: PatientId, row: u8) -> Result<(), SyncError> {
+async fn write(
+    client: Client,
+    activity: Activity,
+    patient: PatientId,
+    row: u8,
+    other_unit: UnitId,
+) -> Result<(), SyncError> {
     match activity {
         Activity::Registration => {
             let record = PatientRecord::named("Nova Paciente");
@@ -31,6 +37,11 @@ async fn write(client: Client, activity: Activity, patient: PatientId, row: u8) 
         Activity::Care => client
             .timeline()
             .add(patient, note(5, "uma nota"))
+            .await
+            .map(|_| ()),
+        Activity::Placement => client
+            .placement()
+            .share(patient, other_unit, [].into(), "encaminhado".into(), None)
             .await
             .map(|_| ()),
     }
@@ -58,13 +69,23 @@ fn try_write(
     activity: Activity,
     patient: PatientId,
 ) -> Result<(), SyncError> {
-    world.run(device, |client| write(client, activity, patient, device as u8))
+    let other: Vec<u8> = world
+        .server_file()
+        .query_row("select id from unit where name = 'unit-annex'", [], |row| {
+            row.get(0)
+        })
+        .expect("another unit");
+    let other = UnitId::from_slice(&other).expect("an id");
+    world.run(device, |client| {
+        write(client, activity, patient, device as u8, other)
+    })
 }
 
+/// Writes in the logs; a copy in another unit's log is none.
 fn log_length(world: &World) -> i64 {
     world
         .server_file()
-        .query_row("select count(*) from log", [], |row| row.get(0))
+        .query_row("select count(*) from log where is_copy = 0", [], |row| row.get(0))
         .expect("a count")
 }
 
@@ -109,7 +130,7 @@ fn what_a_role_writes_is_at_the_server_and_what_it_does_not_is_refused_before_it
 
 /// What waits when a role changes was right when it was saved: the device cannot know better.
 #[test]
-fn what_waits_when_a_role_changes_is_refused_or_parked_with_its_reason_and_blocks_nothing() {
+fn what_waits_when_a_role_changes_is_refused_with_its_reason_or_held_and_blocks_nothing() {
     let mut clinic = Clinic::new(42);
     for role in Role::ALL {
         for activity in Activity::ALL {
@@ -156,11 +177,11 @@ fn what_waits_when_a_role_changes_is_refused_or_parked_with_its_reason_and_block
                     "{case}: {detail}"
                 );
             } else {
-                assert!(
-                    parked.iter().all(|reason| reason == "out_of_scope"),
-                    "{case}: {parked:?}"
-                );
-                assert!(!parked.is_empty(), "{case}");
+                assert!(parked.is_empty(), "{case}: {parked:?}");
+                let held = clinic
+                    .world
+                    .run(device, |client| async move { client.queue().held().await });
+                assert!(!held.expect("a list").is_empty(), "{case}: the server holds it");
             }
         }
     }
@@ -213,9 +234,11 @@ fn s1_an_outcome_is_not_replayed_to_who_lost_the_scope_of_its_write() {
             .any(|run| matches!(run.outcome, vereda_core::protocol::Outcome::Accepted { .. }));
         assert!(!accepted, "its outcome was told");
     }
-    let waiting = clinic.world.outbox(device);
-    assert_eq!(waiting.len(), 1, "and it is not lost");
-    assert_eq!(waiting[0].reason.as_deref(), Some("out_of_scope"));
+    assert!(clinic.world.outbox(device).is_empty(), "the server has it");
+    let held = clinic
+        .world
+        .run(device, |client| async move { client.queue().held().await });
+    assert_eq!(held.expect("a list").len(), 1, "and its author knows");
 }
 
 #[test]

@@ -9,8 +9,8 @@ use std::fmt::Debug;
 use vereda_core::document::{DocumentKey, LoadedDocument, operations};
 use vereda_core::id::{DocumentId, Incarnation, WriteId};
 use vereda_core::protocol::{
-    self, AuditRecord, EnrolAnswer, EnrolRequest, EnrolmentCode, Problem, SignedHeads, SnapshotAnswer,
-    SnapshotRequest, SyncAnswer, SyncRequest,
+    self, AuditRecord, EnrolAnswer, EnrolRequest, EnrolmentCode, FindAnswer, FindRequest, Problem,
+    SignedHeads, SnapshotAnswer, SnapshotRequest, SyncAnswer, SyncRequest,
 };
 use vereda_core::record::{Class, KindRegistry, Write};
 
@@ -46,6 +46,8 @@ pub(crate) fn message(vector: &Value) {
         "EnrolAnswer" => drop(both_ways::<EnrolAnswer>(vector)),
         "SyncRequest" => drop(both_ways::<SyncRequest>(vector)),
         "SyncAnswer" => drop(both_ways::<SyncAnswer>(vector)),
+        "FindRequest" => drop(both_ways::<FindRequest>(vector)),
+        "FindAnswer" => drop(both_ways::<FindAnswer>(vector)),
         "SnapshotRequest" => drop(both_ways::<SnapshotRequest>(vector)),
         "SnapshotAnswer" => drop(both_ways::<SnapshotAnswer>(vector)),
         "SignedHeads" => drop(both_ways::<SignedHeads>(vector)),

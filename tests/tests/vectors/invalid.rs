@@ -329,6 +329,26 @@ pub(crate) fn writes() -> Vec<Value> {
     wrong("unlink_in_the_clinical_stream", "unlink", &|write| {
         write.compartment = Compartment::Clinical
     });
+    wrong("share_without_identity", "share", &|write| {
+        if let Intent::Share { compartments, .. } = &mut write.intent {
+            *compartments = [Compartment::Clinical].into();
+        }
+    });
+    wrong("share_of_the_audit", "share", &|write| {
+        if let Intent::Share { compartments, .. } = &mut write.intent {
+            compartments.insert(Compartment::Audit);
+        }
+    });
+    wrong("transfer_to_the_same_unit", "transfer", &|write| {
+        if let Intent::Transfer { to, .. } = &mut write.intent {
+            *to = write.unit;
+        }
+    });
+    wrong("claim_with_a_grant_too_long", "claim", &|write| {
+        if let Intent::Claim { grant, .. } = &mut write.intent {
+            *grant = vereda_core::bytes::ByteBuf::from(vec![0; 1_000]);
+        }
+    });
     vectors
 }
 

@@ -7,12 +7,13 @@ use vereda_core::document::{LoadedDocument, operations};
 use vereda_core::error::{Code, SyncError};
 use vereda_core::id::{Incarnation, UserId};
 use vereda_core::protocol::{
-    AuditAnchor, AuditBatch, AuditItem, AuditRecord, ChangeReference, Credential, Cursor, EnrolAnswer,
-    EnrolRequest, EnrolmentCode, Frozen, LogItem, Outcome, OutcomeRun, Page, PageItem, Person, Problem,
-    PushItem, ReferenceItem, ReferencePage, Scope, Seen, SignedHeads, SnapshotAnswer, SnapshotDocument,
-    SnapshotRecord, SnapshotRequest, SyncAnswer, SyncRequest, Tokens, Unit, change_check,
+    AuditAnchor, AuditBatch, AuditItem, AuditRecord, ChangeReference, Credential, Cursor, DocumentChange,
+    EnrolAnswer, EnrolRequest, EnrolmentCode, FindAnswer, FindRequest, Found, Frozen, LogItem, Outcome,
+    OutcomeRun, Page, PageItem, PartChange, PartItem, Person, Problem, PushItem, QuarantineAnswer,
+    ReferenceItem, ReferencePage, Scope, Seen, SignedHeads, SnapshotAnswer, SnapshotDocument, SnapshotRecord,
+    SnapshotRequest, SyncAnswer, SyncRequest, Tokens, Unit, change_check, share_tag,
 };
-use vereda_core::record::{Compartment, Stream};
+use vereda_core::record::{Compartment, Identifier, Stream};
 use vereda_core::redact::Sensitive;
 
 fn credential(byte: u8) -> Credential {
@@ -200,6 +201,7 @@ fn idle_answer() -> SyncAnswer {
         audit: None,
         durable: Vec::new(),
         reference: None,
+        quarantine: Vec::new(),
         signature: ByteArray::new([0x5a; 64]),
     }
 }
@@ -297,6 +299,47 @@ fn full_answer() -> SyncAnswer {
     }
 }
 
+/// What a reader gets of items about patients who left its stream, and of a write that names two.
+fn departed_answer() -> SyncAnswer {
+    let part = PartItem {
+        origin: 0,
+        generation: 1,
+        n: 17,
+        hash: ByteArray::new([0x66; 32]),
+        changes: vec![
+            PartChange {
+                check: 0x0102_0304,
+                change: None,
+            },
+            PartChange {
+                check: 0x0506_0708,
+                change: Some(DocumentChange {
+                    patient: sample::patient(),
+                    chapter: (2026, 0),
+                    raw: ByteBuf::from(vec![0x85, 0x6f, 0x4a, 0x83]),
+                }),
+            },
+        ],
+    };
+    let share = vereda_core::id::WriteId::derive(&sample::incarnation(), 23);
+    let withheld = PageItem::Withheld {
+        count: 3,
+        chain: ByteArray::new([0x33; 32]),
+        ended: vec![share_tag(&share)],
+    };
+    SyncAnswer {
+        origins: vec![sample::colleague()],
+        pages: vec![Page {
+            items: vec![PageItem::Part(Box::new(part)), withheld],
+            received_ms: vec![(4, sample::BEGIN_MS)],
+            more: false,
+            ..page()
+        }],
+        quarantine: vec![(7, QuarantineAnswer::Released), (8, QuarantineAnswer::Discarded)],
+        ..idle_answer()
+    }
+}
+
 fn snapshot() -> SnapshotAnswer {
     let (_, write) = sample::writes().swap_remove(3);
     let compiled = operations(&write, &sample::incarnation()).swap_remove(0);
@@ -356,6 +399,22 @@ pub(crate) fn vectors() -> Vec<Value> {
     let named = SnapshotRequest {
         patients: vec![sample::patient(), sample::other_patient()],
     };
+    let find = FindRequest {
+        identifier: Identifier::parse("cpf", "529.982.247-25").expect("a CPF"),
+        unit: sample::stream().unit,
+    };
+    let found = FindAnswer {
+        found: vec![
+            Found {
+                patient: sample::patient(),
+                grant: Some(ByteBuf::from(vec![0x67; 40])),
+            },
+            Found {
+                patient: sample::other_patient(),
+                grant: None,
+            },
+        ],
+    };
     let mut problem = Problem::new(429, &SyncError::new(Code::ServerBusy, "too many requests"));
     problem.correlation_id = "00f1e2d3c4b5a697".into();
     let mut vectors = vec![
@@ -374,6 +433,21 @@ pub(crate) fn vectors() -> Vec<Value> {
         file::encoded("sync_request_full", "SyncRequest", &full_request()),
         file::encoded("sync_answer_idle", "SyncAnswer", &idle_answer()),
         file::encoded("sync_answer_full", "SyncAnswer", &full_answer()),
+        file::encoded(
+            "sync_request_with_writes_in_quarantine",
+            "SyncRequest",
+            &SyncRequest {
+                quarantined: vec![7, 8, 9],
+                ..idle_request()
+            },
+        ),
+        file::encoded(
+            "sync_answer_of_patients_who_left",
+            "SyncAnswer",
+            &departed_answer(),
+        ),
+        file::encoded("find_request", "FindRequest", &find),
+        file::encoded("find_answer", "FindAnswer", &found),
         file::encoded("signed_heads", "SignedHeads", &heads),
         file::encoded("snapshot_request", "SnapshotRequest", &named),
         file::encoded("snapshot_answer", "SnapshotAnswer", &snapshot()),

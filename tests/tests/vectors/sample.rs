@@ -330,6 +330,25 @@ pub(crate) fn writes() -> Vec<(&'static str, Write)> {
         other: other_patient(),
         reason: Sensitive("são irmãs".into()),
     };
+    let other_unit = UnitId(Uuid::from_u128(0x0abc));
+    let shared = Intent::Share {
+        to: other_unit,
+        compartments: [Compartment::Identity, Compartment::Clinical].into(),
+        reason: Sensitive("encaminhada".into()),
+        until_ms: Some(at(60).utc_ms),
+    };
+    let share_ended = Intent::EndShare {
+        share: vereda_core::id::WriteId::derive(&incarnation(), 23),
+        reason: Sensitive("alta".into()),
+    };
+    let transferred = Intent::Transfer {
+        to: other_unit,
+        reason: Sensitive("mudou de bairro".into()),
+    };
+    let claimed = Intent::Claim {
+        grant: vereda_core::bytes::ByteBuf::from(vec![0x67; 40]),
+        reason: Sensitive("urgência".into()),
+    };
     let mut resent = clinical(20, related(Relation::Amends(note()), "correção"));
     resent.replaces = Some(vereda_core::id::WriteId::derive(&incarnation(), 19));
     resent.first_key = Some(FirstKey {
@@ -368,5 +387,15 @@ pub(crate) fn writes() -> Vec<(&'static str, Write)> {
         ("add_in_place_of_a_refused_one", resent),
         ("link", write(21, Compartment::Identity, patient(), linked)),
         ("unlink", write(22, Compartment::Identity, patient(), unlinked)),
+        ("share", write(23, Compartment::Identity, patient(), shared)),
+        (
+            "end_share",
+            write(24, Compartment::Identity, patient(), share_ended),
+        ),
+        (
+            "transfer",
+            write(25, Compartment::Identity, patient(), transferred),
+        ),
+        ("claim", write(26, Compartment::Identity, patient(), claimed)),
     ]
 }

@@ -4,11 +4,14 @@ use super::PendingAnswer;
 use crate::audit;
 use crate::error::{Code, Result};
 use crate::outbox;
-use crate::protocol::{Outcome, OutcomeRun, SyncAnswer, change_check};
+use crate::protocol::{Outcome, OutcomeRun, QuarantineAnswer, SyncAnswer, change_check};
+use crate::record::Stream;
+use crate::replica;
 use crate::step::Step;
 use crate::store::cursors::CursorRow;
+use crate::store::held::{self, HeldState};
 use crate::store::outbox as rows;
-use crate::store::{cursors, receipts};
+use crate::store::{cursors, places, receipts};
 use crate::sync::request::Asked;
 
 /// Outcomes, tokens, scope, time, audit. Returns whether this file turned out to be a copy.
@@ -71,6 +74,17 @@ pub(super) fn apply_head(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Re
             )?;
         }
     }
+    for (n, decision) in &answer.quarantine {
+        let state = match decision {
+            QuarantineAnswer::Released => HeldState::Released,
+            QuarantineAnswer::Discarded => HeldState::Discarded,
+        };
+        held::decide(step.transaction, incarnation_before, *n, state)?;
+        step.changes.queue = true;
+    }
+    if places::end_due(step.transaction, answer.time_ms)? {
+        replica::begin_departures(step)?;
+    }
     Ok(step.device.incarnation.number != incarnation_before)
 }
 
@@ -129,6 +143,7 @@ fn take_enrolment(step: &mut Step<'_>, answer: &SyncAnswer) -> Result<()> {
         return Ok(());
     };
     let mut changed = enrolment.epoch != answer.epoch;
+    let mut lost: Vec<Stream> = Vec::new();
     enrolment.epoch = answer.epoch;
     if let Some(tokens) = &answer.tokens {
         enrolment.tokens = Some(tokens.clone());
@@ -138,11 +153,18 @@ fn take_enrolment(step: &mut Step<'_>, answer: &SyncAnswer) -> Result<()> {
         if scope.version != enrolment.scope.version {
             rows::unpark_in_scope(step.transaction, &scope.streams)?;
         }
-        enrolment.scope = scope.clone();
+        let before = std::mem::replace(&mut enrolment.scope, scope.clone()).streams;
+        lost = before
+            .into_iter()
+            .filter(|stream| !scope.streams.contains(stream))
+            .collect();
         changed = true;
     }
     if changed {
         step.device.store_enrolment(step.transaction)?;
+    }
+    if !lost.is_empty() {
+        replica::leave_streams(step, &lost)?;
     }
     Ok(())
 }

@@ -2,9 +2,9 @@
 
 use crate::document::DocumentKey;
 use crate::error::{Code, Result};
-use crate::id::Incarnation;
+use crate::id::{Incarnation, WriteId};
 use crate::outbox;
-use crate::protocol::{LogItem, Outcome};
+use crate::protocol::{LogItem, Outcome, PartItem};
 use crate::record::Compartment;
 use crate::replica;
 use crate::step::Step;
@@ -60,7 +60,7 @@ pub(super) fn apply_item(
             item.generation,
             write,
             &item.changes,
-            receipt.seq,
+            &receipt,
             previous,
         );
         match applied {
@@ -70,7 +70,10 @@ pub(super) fn apply_item(
         }
     };
     let waits = if origin.store == step.device.incarnation.store {
-        if receipts::own(step.transaction, write.n)?.is_some_and(|(hash, _)| hash == item.write.hash()) {
+        // A copy in another stream: its place in its own is still to be passed.
+        if receipt.stream == write.stream()
+            && receipts::own(step.transaction, write.n)?.is_some_and(|(hash, _)| hash == item.write.hash())
+        {
             // Accepted before, and now the cursor passes it.
             receipts::forget_own(step.transaction, write.n)?;
         }
@@ -83,6 +86,27 @@ pub(super) fn apply_item(
         Some(row) => outbox::take_over(step, &row, apply),
         None => apply(step),
     }
+}
+
+/// What a write that names another patient does to one this stream carries: the change itself, through the gate.
+pub(super) fn apply_part(
+    step: &mut Step<'_>,
+    origin: &Incarnation,
+    part: &PartItem,
+    receipt: Receipt,
+) -> Result<()> {
+    receipts::put(step.transaction, &WriteId::derive(origin, part.n), &receipt)?;
+    let actor = origin.actor(part.generation);
+    for change in part.changes.iter().filter_map(|change| change.change.as_ref()) {
+        let (year, number) = change.chapter;
+        let key = DocumentKey::chapter(change.patient, receipt.stream.compartment, year, number);
+        match replica::accept_change(step, &key, receipt.stream.unit, &actor, &change.raw) {
+            // Its document is set aside; the rest goes on.
+            Err(error) if error.code == Code::DocumentQuarantined => {}
+            applied => applied?,
+        }
+    }
+    Ok(())
 }
 
 fn keep_unread(step: &Step<'_>, item: &LogItem, receipt: Receipt) -> Result<()> {

@@ -8,10 +8,11 @@ mod verify;
 pub use head::is_copy;
 pub use verify::check_answer;
 
+use crate::bytes::ByteArray;
 use crate::document::DocumentKey;
 use crate::error::{Code, Result};
 use crate::limits::SLICE_ITEMS;
-use crate::protocol::{LogItem, SyncAnswer};
+use crate::protocol::{LogItem, PartItem, SyncAnswer};
 use crate::record::Intent;
 use crate::replica;
 use crate::step::Step;
@@ -20,7 +21,7 @@ use crate::store::cursors::CursorRow;
 use crate::store::receipts::Receipt;
 use crate::sync::request::Asked;
 use head::apply_head;
-use item::{apply_item, apply_own_item};
+use item::{apply_item, apply_own_item, apply_part};
 use std::collections::{HashMap, VecDeque};
 use verify::{chain_after, origin_of};
 
@@ -52,6 +53,19 @@ struct PendingPage {
 enum PageEntry {
     Own(u64),
     Item(Box<LogItem>),
+    Part(Box<PartItem>),
+    /// So many items, the running hash behind them, and the shares that ended in them.
+    Withheld(u32, [u8; 32], Vec<ByteArray<8>>),
+}
+
+impl PageEntry {
+    /// How many items of the log it stands for.
+    fn count(&self) -> u64 {
+        match self {
+            Self::Withheld(count, ..) => u64::from(*count),
+            _ => 1,
+        }
+    }
 }
 
 /// What a slice left to do.
@@ -94,7 +108,7 @@ pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<S
             pending.pages.pop_front();
             continue;
         };
-        let seq = page.cursor.seq + 1;
+        let seq = page.cursor.seq + entry.count();
         let chain = chain_after(
             step,
             &pending.asked,
@@ -116,7 +130,7 @@ pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<S
             ),
             PageEntry::Item(item) => {
                 weight += weight_of(item);
-                let origin = origin_of(&pending.answer, item)?;
+                let origin = origin_of(&pending.answer, item.origin)?;
                 let receipt = Receipt {
                     stream,
                     seq,
@@ -124,6 +138,16 @@ pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<S
                 };
                 apply_item(step, &origin, item, receipt, &mut pending.previous)
             }
+            PageEntry::Part(part) => {
+                let origin = origin_of(&pending.answer, part.origin)?;
+                let receipt = Receipt {
+                    stream,
+                    seq,
+                    received_ms,
+                };
+                apply_part(step, &origin, part, receipt)
+            }
+            PageEntry::Withheld(.., ended) => replica::end_shares(step, ended),
         };
         match applied {
             Ok(()) => {}

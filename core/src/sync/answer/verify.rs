@@ -3,9 +3,7 @@
 use super::{PageEntry, PendingAnswer, PendingPage};
 use crate::error::{Code, Result, SyncError};
 use crate::id::Incarnation;
-use crate::protocol::{
-    LogItem, PageItem, SignedHeads, SyncAnswer, advance_chain_by_checks, chain_tag, change_check,
-};
+use crate::protocol::{PageItem, SignedHeads, SyncAnswer, advance_chain_by_checks, chain_tag, change_check};
 use crate::step::Step;
 use crate::store::cursors::CursorRow;
 use crate::store::outbox as rows;
@@ -49,13 +47,18 @@ pub fn check_answer(step: &Step<'_>, asked: Asked, mut answer: SyncAnswer) -> Re
                         (n..n.saturating_add(count)).map(PageEntry::Own).collect()
                     }
                     PageItem::Item(item) => vec![PageEntry::Item(item)],
+                    PageItem::Part(part) => vec![PageEntry::Part(part)],
+                    PageItem::Withheld { count, chain, ended } => {
+                        vec![PageEntry::Withheld(count, *chain, ended)]
+                    }
                 };
                 for entry in entries {
+                    let count = usize::try_from(entry.count()).unwrap_or(usize::MAX);
                     let received_ms = received
-                        .next()
+                        .nth(count.saturating_sub(1))
                         .ok_or(SyncError::new(Code::NotOurServer, "an item has no time"))?;
                     at.chain = chain_after(step, &asked, &answer, &at, &entry, received_ms)?;
-                    at.seq += 1;
+                    at.seq = at.seq.saturating_add(entry.count());
                     items.push_back((entry, received_ms));
                 }
             }
@@ -101,8 +104,8 @@ fn verify_signature(
         .map_err(|_| SyncError::new(Code::NotOurServer, "the signature does not fit"))
 }
 
-pub(super) fn origin_of(answer: &SyncAnswer, item: &LogItem) -> Result<Incarnation> {
-    let origin = answer.origins.get(item.origin as usize).copied();
+pub(super) fn origin_of(answer: &SyncAnswer, origin: u32) -> Result<Incarnation> {
+    let origin = answer.origins.get(origin as usize).copied();
     origin.ok_or(SyncError::new(Code::NotOurServer, "an item has no origin"))
 }
 
@@ -117,7 +120,7 @@ pub(super) fn chain_after(
     match entry {
         PageEntry::Item(item) => {
             let checks: Vec<u32> = item.changes.iter().map(|change| change.check).collect();
-            let origin = origin_of(answer, item)?;
+            let origin = origin_of(answer, item.origin)?;
             Ok(advance_chain_by_checks(
                 &at.chain,
                 &origin,
@@ -126,6 +129,19 @@ pub(super) fn chain_after(
                 received_ms,
             ))
         }
+        PageEntry::Part(part) => {
+            let checks: Vec<u32> = part.changes.iter().map(|change| change.check).collect();
+            let origin = origin_of(answer, part.origin)?;
+            Ok(advance_chain_by_checks(
+                &at.chain,
+                &origin,
+                &part.hash,
+                &checks,
+                received_ms,
+            ))
+        }
+        // The signature covers where the reader then stands.
+        PageEntry::Withheld(_, chain, _) => Ok(*chain),
         PageEntry::Own(n) => {
             let number = asked.request.incarnation;
             let origin = Incarnation {

@@ -2,6 +2,7 @@
 
 mod audit;
 mod drawer;
+mod quarantine;
 mod reference;
 mod scope;
 mod users;
@@ -106,6 +107,9 @@ enum Command {
     /// What was refused of a unit's devices.
     #[command(subcommand)]
     Drawer(drawer::Command),
+    /// Writes from outside their author's scope.
+    #[command(subcommand)]
+    Quarantine(quarantine::Command),
     /// Who read and wrote what, on every device.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -323,6 +327,7 @@ pub(crate) fn run(arguments: Arguments, device: &DeviceOptions, output: &Output)
         Command::Speciality(command) => return reference::speciality(command, device, output),
         Command::Kind(command) => return reference::kind(command, device, output),
         Command::Drawer(command) => return drawer::run(command, device, output),
+        Command::Quarantine(command) => return quarantine::run(command, device, output),
         Command::Audit(command) => return audit::run(command, device, output),
         Command::EnrolCode {
             user,

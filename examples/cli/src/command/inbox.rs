@@ -1,6 +1,6 @@
 //! `inbox`: everything that waits for a person, in one place.
 
-use super::{author, conflicts, drawer, queue};
+use super::{author, conflicts, drawer, instant, queue};
 use crate::failure::{Ending, Result};
 use crate::output::{Output, Table};
 use crate::words::{Message, Words};
@@ -9,6 +9,7 @@ use vereda_core::client::{Client, Identity, OutboxItem};
 use vereda_core::outbox::DrawerItem;
 use vereda_core::store::conflicts::ConflictRow;
 use vereda_core::store::entries::EntryRow;
+use vereda_core::store::held::{HeldRow, HeldState};
 
 #[derive(Serialize)]
 struct Inbox {
@@ -16,6 +17,7 @@ struct Inbox {
     conflicts: Vec<ConflictRow>,
     undecided: Vec<EntryRow>,
     parked: Vec<OutboxItem>,
+    held: Vec<HeldRow>,
 }
 
 pub(crate) async fn run(client: &Client, output: &Output) -> Result {
@@ -28,6 +30,7 @@ pub(crate) async fn run(client: &Client, output: &Output) -> Result {
             .into_iter()
             .filter(|write| write.state == "parked")
             .collect(),
+        held: client.queue().held().await?,
     };
     let identity = client.identity().await.ok();
     output.show(&inbox, |words| text(words, identity.as_ref(), &inbox));
@@ -46,9 +49,36 @@ fn text(words: Words, identity: Option<&Identity>, inbox: &Inbox) -> String {
             undecided(words, identity, &inbox.undecided),
         ),
         (Message::StatusParked, queue::table(words, &inbox.parked)),
+        (Message::StatusHeld, held(words, &inbox.held)),
     ];
     let sections = sections.map(|(title, body)| format!("{}\n{}", words.of(title), body.trim_end()));
     sections.join("\n\n")
+}
+
+fn held(words: Words, rows: &[HeldRow]) -> String {
+    let mut table = Table::new([
+        words.of(Message::ColumnId),
+        words.of(Message::ColumnWhen),
+        words.of(Message::ColumnStatus),
+        words.of(Message::ColumnWrite),
+    ]);
+    for row in rows {
+        let state = match row.state {
+            HeldState::Waiting => Message::HeldWaiting,
+            HeldState::Released => Message::HeldReleased,
+            HeldState::Discarded => Message::HeldDiscarded,
+        };
+        table.row([
+            row.write.to_string(),
+            instant(row.saved_ms),
+            words.of(state).to_owned(),
+            row.intent.clone(),
+        ]);
+    }
+    if table.is_empty() {
+        return words.of(Message::None).to_owned();
+    }
+    table.text()
 }
 
 fn undecided(words: Words, identity: Option<&Identity>, entries: &[EntryRow]) -> String {

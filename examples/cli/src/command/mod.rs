@@ -12,6 +12,7 @@ pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod inbox;
 pub(crate) mod patient;
+pub(crate) mod placement;
 pub(crate) mod queue;
 pub(crate) mod reference;
 pub(crate) mod selection;

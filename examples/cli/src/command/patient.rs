@@ -1,4 +1,4 @@
-//! `patient add | show | edit | duplicates | link | unlink | links | list`.
+//! `patient add | show | edit | duplicates | link | unlink | links | list`, and those of `placement`.
 
 use super::{PURPOSE, completeness, pair};
 use crate::failure::{Ending, Failure, Result, Usage};
@@ -62,6 +62,8 @@ pub(crate) enum Command {
         /// The patient.
         id: PatientId,
     },
+    #[command(flatten)]
+    Placement(super::placement::Command),
     /// Lists patients by name.
     List {
         /// Words of the name, or a whole CPF or CNS.
@@ -192,6 +194,7 @@ pub(crate) async fn run(command: Command, client: &Client, output: &Output) -> R
         Command::Unlink(Pair { id, other, reason }) => {
             show_change(client.patients().unlink(id, other, reason).await?, output)
         }
+        Command::Placement(command) => super::placement::run(command, client, output).await,
         Command::Links { id } => {
             let links = client.patients().links(id).await?;
             output.show(&Links { links: links.clone() }, |words| {

@@ -163,6 +163,11 @@ impl Directory for SqliteStore {
     fn leave_unit(&mut self, tenant: TenantId, user: UserId, unit: UnitId) -> StoreResult<()> {
         self.within(|store| {
             store.connection.execute(
+                "insert or ignore into past_membership (person, unit)
+                 select person, unit from membership where person = ?1 and unit = ?2",
+                params![user.as_bytes(), unit.as_bytes()],
+            )?;
+            store.connection.execute(
                 "delete from membership where person = ?1 and unit = ?2",
                 params![user.as_bytes(), unit.as_bytes()],
             )?;

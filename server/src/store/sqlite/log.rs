@@ -2,7 +2,7 @@
 
 use super::{SqliteStore, array, id, signed, unsigned};
 use crate::store::{Head, LogRow, StoreError, StoreResult, StoredChange};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, ToSql, params};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use vereda_core::bytes::ByteBuf;
@@ -19,6 +19,33 @@ struct Sealed {
 
 fn place<'a>(unit: &'a [u8], compartment: &'a [u8; 1], seq: &'a [u8; 8]) -> [&'a [u8]; 4] {
     [b"log", unit, compartment, seq]
+}
+
+const COLUMNS: &str = "select seq, chain, received_ms, store, incarnation, n, generation, patient, other, is_copy, sealed from log";
+
+/// A row without what is sealed, and that.
+fn item(row: &Row<'_>) -> StoreResult<(LogRow, Vec<u8>)> {
+    let blob = |column| -> StoreResult<Vec<u8>> { Ok(row.get(column)?) };
+    let other: Option<Vec<u8>> = row.get(8)?;
+    let item = LogRow {
+        seq: unsigned(row.get(0)?),
+        chain: array("log", &blob(1)?)?,
+        received_ms: row.get(2)?,
+        incarnation: Incarnation {
+            store: id("log", &blob(3)?, StoreId::from_slice)?,
+            number: unsigned(row.get(4)?),
+        },
+        n: unsigned(row.get(5)?),
+        generation: row.get(6)?,
+        patient: id("log", &blob(7)?, PatientId::from_slice)?,
+        other: other
+            .map(|other| id("log", &other, PatientId::from_slice))
+            .transpose()?,
+        is_copy: row.get(9)?,
+        write: Vec::new(),
+        changes: Vec::new(),
+    };
+    Ok((item, blob(10)?))
 }
 
 impl SqliteStore {
@@ -55,8 +82,8 @@ impl SqliteStore {
         self.connection
             .prepare_cached(
                 "insert into log (unit, compartment, seq, chain, received_ms, store, incarnation, n, generation,
-                     tenant, patient, sealed)
-                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                     tenant, patient, sealed, other, is_copy)
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
             )?
             .execute(params![
                 stream.unit.as_bytes(),
@@ -70,7 +97,9 @@ impl SqliteStore {
                 item.generation,
                 tenant.as_bytes(),
                 item.patient.as_bytes(),
-                sealed
+                sealed,
+                item.other.map(|other| *other.as_bytes()),
+                item.is_copy
             ])?;
         self.connection
             .prepare_cached(
@@ -93,40 +122,58 @@ impl SqliteStore {
         after: u64,
         bytes: usize,
     ) -> StoreResult<Vec<LogRow>> {
+        let sql = format!(
+            "{COLUMNS} where unit = ?1 and compartment = ?2 and tenant = ?3 and seq > ?4 order by seq"
+        );
+        self.read_items(&sql, tenant, stream, &signed(after), bytes)
+    }
+
+    pub(super) fn read_log_of_patient(
+        &mut self,
+        tenant: TenantId,
+        stream: &Stream,
+        patient: PatientId,
+    ) -> StoreResult<Vec<LogRow>> {
+        let written = format!(
+            "{COLUMNS} indexed by log_by_patient
+             where unit = ?1 and compartment = ?2 and tenant = ?3 and patient = ?4"
+        );
+        let naming = format!(
+            "{COLUMNS} indexed by log_by_other
+             where unit = ?1 and compartment = ?2 and tenant = ?3 and other = ?4"
+        );
+        let patient = patient.as_bytes().as_slice();
+        let mut items = self.read_items(&written, tenant, stream, &patient, usize::MAX)?;
+        items.extend(self.read_items(&naming, tenant, stream, &patient, usize::MAX)?);
+        items.sort_by_key(|item| item.seq);
+        Ok(items)
+    }
+
+    /// Items of a stream by a condition on its fourth parameter, until they have `bytes` bytes.
+    fn read_items(
+        &mut self,
+        sql: &str,
+        tenant: TenantId,
+        stream: &Stream,
+        wanted: &dyn ToSql,
+        bytes: usize,
+    ) -> StoreResult<Vec<LogRow>> {
         let mut found: Vec<(LogRow, Vec<u8>)> = Vec::new();
         {
-            let mut statement = self.connection.prepare_cached(
-                "select seq, chain, received_ms, store, incarnation, n, generation, patient, sealed from log
-                 where unit = ?1 and compartment = ?2 and seq > ?3 and tenant = ?4 order by seq",
-            )?;
+            let mut statement = self.connection.prepare_cached(sql)?;
             let mut rows = statement.query(params![
                 stream.unit.as_bytes(),
                 stream.compartment.code(),
-                signed(after),
-                tenant.as_bytes()
+                tenant.as_bytes(),
+                wanted
             ])?;
             let mut taken = 0;
             while taken < bytes
                 && let Some(row) = rows.next()?
             {
-                let blob = |column| -> StoreResult<Vec<u8>> { Ok(row.get(column)?) };
-                let sealed = blob(8)?;
-                taken += sealed.len();
-                let item = LogRow {
-                    seq: unsigned(row.get(0)?),
-                    chain: array("log", &blob(1)?)?,
-                    received_ms: row.get(2)?,
-                    incarnation: Incarnation {
-                        store: id("log", &blob(3)?, StoreId::from_slice)?,
-                        number: unsigned(row.get(4)?),
-                    },
-                    n: unsigned(row.get(5)?),
-                    generation: row.get(6)?,
-                    patient: id("log", &blob(7)?, PatientId::from_slice)?,
-                    write: Vec::new(),
-                    changes: Vec::new(),
-                };
-                found.push((item, sealed));
+                let item = item(row)?;
+                taken += item.1.len();
+                found.push(item);
             }
         }
         let code = [stream.compartment.code()];

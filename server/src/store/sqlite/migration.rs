@@ -8,6 +8,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("001_first.sql"),
     include_str!("002_scopes.sql"),
     include_str!("003_reference.sql"),
+    include_str!("004_places.sql"),
 ];
 
 /// Brings a file to this version's schema, or leaves it as it is.

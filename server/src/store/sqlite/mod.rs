@@ -6,20 +6,24 @@ mod device;
 mod directory;
 mod document;
 mod drawer;
+mod identifier;
 mod log;
 mod migration;
 mod outcome;
 mod patient_key;
 mod person;
+mod quarantine;
 mod record;
 mod reference;
 mod scope;
 mod seal;
+mod share;
 
 pub use directory::Directory;
 
 use super::*;
 use crate::entropy::SeededEntropy;
+use identifier::IdentifierKey;
 use rusqlite::Connection;
 use seal::SealingKey;
 use std::collections::HashMap;
@@ -34,6 +38,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct SqliteStore {
     connection: Connection,
     master: SealingKey,
+    identifiers: IdentifierKey,
     /// Patients' keys, unwrapped. Dropped whenever something is undone: one of them may have been new.
     keys: HashMap<(TenantId, PatientId), Arc<SealingKey>>,
     entropy: SeededEntropy,
@@ -58,6 +63,7 @@ impl SqliteStore {
         Ok(Self {
             connection,
             master: SealingKey::new(master_key)?,
+            identifiers: IdentifierKey::of(master_key),
             keys: HashMap::new(),
             entropy: SeededEntropy::new([0; 32]),
             depth: 0,
@@ -243,6 +249,15 @@ impl ServerStore for SqliteStore {
         self.read_log(tenant, stream, after, bytes)
     }
 
+    fn log_of_patient(
+        &mut self,
+        tenant: TenantId,
+        stream: &Stream,
+        patient: PatientId,
+    ) -> StoreResult<Vec<LogRow>> {
+        self.read_log_of_patient(tenant, stream, patient)
+    }
+
     fn chain_at(&mut self, stream: &Stream, seq: u64) -> StoreResult<Option<ChainHash>> {
         self.read_chain(stream, seq)
     }
@@ -284,6 +299,46 @@ impl ServerStore for SqliteStore {
 
     fn save_record(&mut self, tenant: TenantId, patient: PatientId, record: &RecordRow) -> StoreResult<()> {
         self.write_record(tenant, patient, record)
+    }
+
+    fn home(&mut self, tenant: TenantId, patient: PatientId) -> StoreResult<Option<UnitId>> {
+        self.read_home(tenant, patient)
+    }
+
+    fn rehome(&mut self, tenant: TenantId, patient: PatientId, unit: UnitId) -> StoreResult<()> {
+        self.write_home(tenant, patient, unit)
+    }
+
+    fn identified(&mut self, tenant: TenantId, identifier: &Identifier) -> StoreResult<Vec<PatientId>> {
+        self.read_identified(tenant, identifier)
+    }
+
+    fn was_in_unit(&mut self, user: UserId, unit: UnitId) -> StoreResult<bool> {
+        self.knows_past_membership(user, unit)
+    }
+
+    fn has_unit(&mut self, tenant: TenantId, unit: UnitId) -> StoreResult<bool> {
+        self.knows_unit(tenant, unit)
+    }
+
+    fn shares(&mut self, tenant: TenantId, patient: PatientId) -> StoreResult<Vec<ShareRow>> {
+        self.read_shares(tenant, patient)
+    }
+
+    fn save_share(&mut self, tenant: TenantId, share: &ShareRow) -> StoreResult<()> {
+        self.write_share(tenant, share)
+    }
+
+    fn quarantined(&mut self, incarnation: &Incarnation, n: u64) -> StoreResult<Option<QuarantineRow>> {
+        self.read_quarantined(incarnation, n)
+    }
+
+    fn save_quarantined(&mut self, row: &QuarantineRow) -> StoreResult<()> {
+        self.write_quarantined(row)
+    }
+
+    fn quarantine(&mut self, tenant: TenantId) -> StoreResult<Vec<QuarantineRow>> {
+        self.read_quarantine(tenant)
     }
 
     fn audit_anchor(&mut self, incarnation: &Incarnation) -> StoreResult<(u64, ChainHash)> {

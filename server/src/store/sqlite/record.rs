@@ -51,6 +51,32 @@ impl SqliteStore {
                 signed(row.version),
                 sealed
             ])?;
+        self.write_identifiers(tenant, patient, &row.record)
+    }
+
+    pub(super) fn read_home(&mut self, tenant: TenantId, patient: PatientId) -> StoreResult<Option<UnitId>> {
+        let unit: Option<Vec<u8>> = self
+            .connection
+            .prepare_cached("select unit from record where tenant = ?1 and patient = ?2")?
+            .query_row(params![tenant.as_bytes(), patient.as_bytes()], |row| row.get(0))
+            .optional()?;
+        unit.map(|unit| id("record", &unit, UnitId::from_slice))
+            .transpose()
+    }
+
+    pub(super) fn write_home(
+        &mut self,
+        tenant: TenantId,
+        patient: PatientId,
+        unit: UnitId,
+    ) -> StoreResult<()> {
+        for table in ["record", "document"] {
+            self.connection
+                .prepare_cached(&format!(
+                    "update {table} set unit = ?3 where tenant = ?1 and patient = ?2"
+                ))?
+                .execute(params![tenant.as_bytes(), patient.as_bytes(), unit.as_bytes()])?;
+        }
         Ok(())
     }
 }

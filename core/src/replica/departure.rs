@@ -1,0 +1,121 @@
+//! Patients who left the scope: the user left a unit, a share ended, they moved away. What is here of them goes, rows,
+//! documents and the pages they lay on; what waits to be sent goes to the server first, which holds it.
+
+use super::placement::is_readable;
+use crate::device::Departures;
+use crate::error::Result;
+use crate::id::PatientId;
+use crate::record::{Compartment, Stream};
+use crate::step::Step;
+use crate::store::{departed, patients, places};
+
+/// Patients looked at in one step.
+const PATIENTS_A_STEP: usize = 100;
+/// Rows taken away in one step.
+const ROWS_A_STEP: usize = 1_000;
+/// Free pages filled in one step.
+const PAGES_A_STEP: i64 = 1_000;
+
+/// Begins a walk over all patients, or begins it anew.
+pub fn begin_departures(step: &mut Step<'_>) -> Result<()> {
+    let walk = Departures::Walking(None);
+    Ok(step.device.set_departures(step.transaction, Some(walk))?)
+}
+
+/// Streams left the scope: they would be read anew, and what waits for them is due, so that the server holds it.
+pub fn leave_streams(step: &mut Step<'_>, lost: &[Stream]) -> Result<()> {
+    for stream in lost {
+        departed::remove_stream(step.transaction, stream)?;
+        departed::hurry(step.transaction, stream)?;
+    }
+    begin_departures(step)
+}
+
+/// Does the next part. Returns whether it was the last.
+pub fn continue_departures(step: &mut Step<'_>) -> Result<bool> {
+    let next = match step.device.departures.clone() {
+        None => return Ok(true),
+        Some(Departures::Walking(after)) => Some(walk(step, after)?),
+        Some(Departures::Filling) => match departed::fill_free_pages(step.transaction, PAGES_A_STEP)? {
+            true => Some(Departures::Filling),
+            false => Some(Departures::Freeing),
+        },
+        Some(Departures::Freeing) => {
+            departed::free_filled_page(step.transaction)?.then_some(Departures::Freeing)
+        }
+    };
+    let is_over = next.is_none();
+    step.device.set_departures(step.transaction, next)?;
+    Ok(is_over)
+}
+
+fn walk(step: &mut Step<'_>, mut after: Option<PatientId>) -> Result<Departures> {
+    let mut left = ROWS_A_STEP;
+    let next = departed::patients_after(step.transaction, after.as_ref(), PATIENTS_A_STEP)?;
+    let is_last = next.len() < PATIENTS_A_STEP;
+    for patient in next {
+        if !take_away(step, &patient, &mut left)? {
+            // The same patient again in the next step.
+            return Ok(Departures::Walking(after));
+        }
+        after = Some(patient);
+    }
+    Ok(match is_last {
+        true => Departures::Filling,
+        false => Departures::Walking(after),
+    })
+}
+
+/// Takes away what of a patient is out of scope. Returns false where rows are left for the next step.
+fn take_away(step: &mut Step<'_>, patient: &PatientId, left: &mut usize) -> Result<bool> {
+    let mut identity_goes = false;
+    let mut something_waits = false;
+    for compartment in Compartment::ALL {
+        if is_readable(step, patient, compartment)? {
+            continue;
+        }
+        if departed::has_waiting(step.transaction, patient, compartment)? {
+            something_waits = true;
+            continue;
+        }
+        if !take_compartment(step, patient, compartment, left)? {
+            return Ok(false);
+        }
+        identity_goes |= compartment == Compartment::Identity;
+    }
+    // The record goes last: by it the walk finds the rest.
+    if identity_goes && !something_waits {
+        departed::remove_own_records(step.transaction, patient)?;
+        departed::remove_links(step.transaction, patient)?;
+        patients::remove(step.transaction, patient)?;
+        places::remove(step.transaction, patient)?;
+        step.changes.patient_list = true;
+        step.changes.patient(*patient);
+    }
+    Ok(true)
+}
+
+fn take_compartment(
+    step: &mut Step<'_>,
+    patient: &PatientId,
+    compartment: Compartment,
+    left: &mut usize,
+) -> Result<bool> {
+    for document in departed::documents(step.transaction, patient, compartment)? {
+        if *left == 0 {
+            return Ok(false);
+        }
+        let chunks = departed::remove_document(step.transaction, &document)?;
+        step.documents.evict(&document);
+        *left = left.saturating_sub(chunks + 1);
+        step.changes.patient(*patient);
+    }
+    let removed = departed::remove_entries(step.transaction, patient, compartment, *left)?;
+    *left = left.saturating_sub(removed);
+    if *left == 0 {
+        return Ok(false);
+    }
+    departed::remove_chart(step.transaction, patient, compartment)
+        .map(|()| true)
+        .map_err(Into::into)
+}

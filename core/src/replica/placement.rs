@@ -1,0 +1,139 @@
+//! Which units have a patient, and so what of them this device may show and write.
+
+use crate::bytes::ByteArray;
+use crate::error::{Code, Result, SyncError};
+use crate::id::{PatientId, UnitId, WriteId};
+use crate::limits::{CLAIM_SHARE_MS, TRANSFER_SHARE_MS};
+use crate::protocol::share_tag;
+use crate::record::{Compartment, Intent, Stream, Write};
+use crate::step::Step;
+use crate::store::patients;
+use crate::store::places::{self, PlaceKind, PlaceRow};
+use crate::time::EpochMs;
+use std::collections::BTreeSet;
+
+/// The streams that carry a patient's compartment, the one of their own unit first.
+fn streams(step: &Step<'_>, patient: &PatientId, compartment: Compartment) -> Result<Vec<Stream>> {
+    let places = places::of(step.transaction, patient)?;
+    let moved = places.iter().rfind(|place| place.kind == PlaceKind::Moved);
+    let home = match moved {
+        Some(place) => Some(place.unit),
+        None => patients::unit(step.transaction, patient)?,
+    };
+    let open = places.iter().filter(|place| {
+        place.kind != PlaceKind::Moved && !place.ended && place.compartments.contains(&compartment)
+    });
+    let units = home.into_iter().chain(open.map(|place| place.unit));
+    Ok(units.map(|unit| Stream::new(unit, compartment)).collect())
+}
+
+/// Whether a patient's compartment is in this device's scope.
+pub fn is_readable(step: &Step<'_>, patient: &PatientId, compartment: Compartment) -> Result<bool> {
+    let scope = &step.device.enrolled()?.scope;
+    let streams = streams(step, patient, compartment)?;
+    Ok(streams.iter().any(|stream| scope.streams.contains(stream)))
+}
+
+/// The unit in which this device writes about a patient: their own where it is in scope, else one they are shared with.
+/// A write that names another patient goes to a unit that has both.
+///
+/// # Errors
+/// `out_of_scope`.
+pub fn writing_unit(
+    step: &Step<'_>,
+    patient: &PatientId,
+    other: Option<&PatientId>,
+    compartment: Compartment,
+) -> Result<UnitId> {
+    let scope = &step.device.enrolled()?.scope;
+    let mut candidates = streams(step, patient, compartment)?;
+    if let Some(other) = other {
+        let theirs = streams(step, other, compartment)?;
+        candidates.retain(|stream| theirs.contains(stream));
+    }
+    let stream = candidates.iter().find(|stream| scope.streams.contains(stream));
+    stream
+        .map(|stream| stream.unit)
+        .ok_or(SyncError::from(Code::OutOfScope))
+}
+
+/// Takes in a write that changes which units have a patient.
+pub fn accept_placement(step: &mut Step<'_>, id: WriteId, write: &Write, received_ms: EpochMs) -> Result<()> {
+    let place = |unit: UnitId, kind: PlaceKind| PlaceRow {
+        patient: write.patient,
+        write: id,
+        unit,
+        kind,
+        from: write.unit,
+        compartments: BTreeSet::from(Compartment::ALL),
+        until_ms: None,
+        ended: false,
+        received_ms,
+        author: write.user,
+        reason: crate::redact::Sensitive::default(),
+    };
+    let (rows, reason) = match &write.intent {
+        Intent::Share {
+            to,
+            compartments,
+            reason,
+            until_ms,
+        } => {
+            let shared = PlaceRow {
+                compartments: compartments.clone(),
+                until_ms: *until_ms,
+                ..place(*to, PlaceKind::Shared)
+            };
+            (vec![shared], reason)
+        }
+        Intent::Claim { reason, .. } => {
+            let claimed = PlaceRow {
+                compartments: [Compartment::Identity, Compartment::Clinical].into(),
+                until_ms: Some(received_ms.saturating_add(CLAIM_SHARE_MS)),
+                ..place(write.unit, PlaceKind::Claimed)
+            };
+            (vec![claimed], reason)
+        }
+        Intent::Transfer { to, reason } => {
+            let kept = PlaceRow {
+                until_ms: Some(received_ms.saturating_add(TRANSFER_SHARE_MS)),
+                ..place(write.unit, PlaceKind::Kept)
+            };
+            (vec![place(*to, PlaceKind::Moved), kept], reason)
+        }
+        Intent::EndShare { share, .. } => {
+            places::end(step.transaction, &write.patient, share)?;
+            super::begin_departures(step)?;
+            step.changes.patient(write.patient);
+            return Ok(());
+        }
+        _ => return Ok(()),
+    };
+    for row in rows {
+        let row = PlaceRow {
+            reason: reason.clone(),
+            ..row
+        };
+        places::put(step.transaction, &row)?;
+    }
+    if matches!(write.intent, Intent::Transfer { .. }) {
+        super::begin_departures(step)?;
+    }
+    step.changes.patient(write.patient);
+    step.changes.patient_list = true;
+    Ok(())
+}
+
+/// Shares ended of which this device is told no more than that.
+pub fn end_shares(step: &mut Step<'_>, ended: &[ByteArray<8>]) -> Result<()> {
+    if ended.is_empty() {
+        return Ok(());
+    }
+    for (patient, write) in places::open(step.transaction)? {
+        if ended.contains(&share_tag(&write)) {
+            places::end(step.transaction, &patient, &write)?;
+            step.changes.patient(patient);
+        }
+    }
+    super::begin_departures(step)
+}

@@ -1,0 +1,104 @@
+//! Own writes the server holds for a supervisor: they came from outside the scope, and what they said is no longer
+//! here.
+
+use super::{StoreError, id_column};
+use crate::id::WriteId;
+use crate::time::EpochMs;
+use rusqlite::{Connection, params};
+use serde::Serialize;
+
+/// What became of a held write.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeldState {
+    /// A supervisor has not decided.
+    Waiting,
+    /// It went in.
+    Released,
+    /// It did not.
+    Discarded,
+}
+
+/// A held write.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct HeldRow {
+    /// The write.
+    pub write: WriteId,
+    /// Its number.
+    pub n: u64,
+    /// What was asked, by its name.
+    pub intent: String,
+    /// When it was saved here.
+    pub saved_ms: EpochMs,
+    /// When the server said that it holds it.
+    pub held_ms: EpochMs,
+    /// What became of it.
+    pub state: HeldState,
+}
+
+/// Notes that the server holds a write.
+pub fn put(connection: &Connection, incarnation: u64, row: &HeldRow) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO held (write_id, incarnation, n, intent, saved_ms, held_ms, state)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![
+            row.write,
+            incarnation as i64,
+            row.n as i64,
+            row.intent,
+            row.saved_ms,
+            row.held_ms,
+            row.state as u8,
+        ])?;
+    Ok(())
+}
+
+/// What is held, or was and has not been looked at since; oldest first.
+pub fn list(connection: &Connection) -> Result<Vec<HeldRow>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT write_id, n, intent, saved_ms, held_ms, state FROM held WHERE state < 3 ORDER BY held_ms, n",
+    )?;
+    let rows = statement.query_map([], |row| {
+        Ok(HeldRow {
+            write: id_column(row, 0)?,
+            n: row.get::<_, i64>(1)? as u64,
+            intent: row.get(2)?,
+            saved_ms: row.get(3)?,
+            held_ms: row.get(4)?,
+            state: match row.get(5)? {
+                0 => HeldState::Waiting,
+                1 => HeldState::Released,
+                _ => HeldState::Discarded,
+            },
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The numbers of an incarnation's writes that wait for a supervisor.
+pub fn waiting(connection: &Connection, incarnation: u64, limit: usize) -> Result<Vec<u64>, StoreError> {
+    let mut statement = connection
+        .prepare_cached("SELECT n FROM held WHERE state = 0 AND incarnation = ?1 ORDER BY n LIMIT ?2")?;
+    let rows = statement.query_map(params![incarnation as i64, limit as i64], |row| {
+        row.get::<_, i64>(0).map(|n| n as u64)
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// A supervisor decided.
+pub fn decide(connection: &Connection, incarnation: u64, n: u64, state: HeldState) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("UPDATE held SET state = ?3 WHERE incarnation = ?1 AND n = ?2 AND state = 0")?
+        .execute(params![incarnation as i64, n as i64, state as u8])?;
+    Ok(())
+}
+
+/// A person has seen what became of a write; says whether it was decided.
+pub fn tick(connection: &Connection, write: &WriteId) -> Result<bool, StoreError> {
+    let count = connection
+        .prepare_cached("UPDATE held SET state = 3 WHERE write_id = ?1 AND state IN (1, 2)")?
+        .execute([write])?;
+    Ok(count > 0)
+}

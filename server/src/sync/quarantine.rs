@@ -1,0 +1,160 @@
+//! Writes from outside their author's scope: the user left the unit, or the unit no longer has the patient. They were
+//! made in good faith, offline; they are held, and a supervisor decides.
+
+use super::settle::{Batch, try_write};
+use super::verdict::Verdict;
+use crate::access::Caller;
+use crate::places::{Places, Standing};
+use crate::refusal::Refusal;
+use crate::store::{Decision, QuarantineDecision, QuarantineRow, StoreResult};
+use crate::writer::Session;
+use vereda_core::error::Code;
+use vereda_core::id::{Incarnation, UserId};
+use vereda_core::limits::QUARANTINED_ASKED_MAX;
+use vereda_core::protocol::{Frozen, PushItem, QuarantineAnswer};
+use vereda_core::record::Write;
+
+/// Whether the unit had the patient and has them no more.
+pub(super) fn is_late(session: &mut Session<'_>, caller: &Caller, write: &Write) -> StoreResult<bool> {
+    let places = Places::of(session, caller.tenant(), write.patient)?;
+    Ok(places.is_some_and(|places| places.standing(&write.stream()) == Standing::Had))
+}
+
+/// Holds a write. Only one its author may once have made: in a unit they work or worked in, signed by themselves.
+pub(super) fn hold(
+    session: &mut Session<'_>,
+    caller: &Caller,
+    incarnation: &Incarnation,
+    item: &PushItem,
+    write: &Write,
+) -> StoreResult<Verdict> {
+    let tenant = caller.tenant();
+    let knows_unit = caller.member.units.iter().any(|unit| unit.id == write.unit)
+        || session.store.was_in_unit(write.user, write.unit)?;
+    if write.user != caller.device.user || !knows_unit {
+        return Ok(Verdict::Park(Code::OutOfScope));
+    }
+    let hash = item.write.hash();
+    if let Some(outcome) = session.store.outcome(incarnation, write.n)?
+        && outcome.hash == hash
+    {
+        // It came before, when it was in scope, and its answer was lost: nothing is to be decided.
+        return Ok(Verdict::Park(Code::Quarantined));
+    }
+    match session.store.quarantined(incarnation, write.n)? {
+        Some(held) if held.hash == hash => {}
+        Some(_) => {
+            return Ok(Verdict::refused(
+                Code::Reused,
+                "the number came before with other bytes",
+            ));
+        }
+        None => session.store.save_quarantined(&QuarantineRow {
+            incarnation: *incarnation,
+            n: write.n,
+            hash,
+            tenant,
+            user: write.user,
+            stream: write.stream(),
+            patient: write.patient,
+            generation: item.generation,
+            received_ms: session.now.ms,
+            write: item.write.bytes().to_vec(),
+            decided: None,
+        })?,
+    }
+    Ok(Verdict::Park(Code::Quarantined))
+}
+
+/// What became of the writes a device asks for.
+pub(super) fn answer(
+    session: &mut Session<'_>,
+    incarnation: &Incarnation,
+    asked: &[u64],
+) -> StoreResult<Vec<(u64, QuarantineAnswer)>> {
+    let mut answers = Vec::new();
+    for n in asked.iter().take(QUARANTINED_ASKED_MAX) {
+        let decided = match session.store.quarantined(incarnation, *n)? {
+            Some(row) => row.decided.map(|(decision, ..)| decision),
+            None => session
+                .store
+                .outcome(incarnation, *n)?
+                .map(|row| match row.decision {
+                    Decision::Accepted { .. } => QuarantineDecision::Released,
+                    Decision::Refused { .. } => QuarantineDecision::Discarded,
+                }),
+        };
+        let answer = match decided {
+            Some(QuarantineDecision::Released) => QuarantineAnswer::Released,
+            Some(QuarantineDecision::Discarded) => QuarantineAnswer::Discarded,
+            None => continue,
+        };
+        answers.push((*n, answer));
+    }
+    Ok(answers)
+}
+
+/// A supervisor decides: the write goes in as if it had been accepted, or it does not. Deciding twice changes nothing.
+pub(crate) fn decide(
+    session: &mut Session<'_>,
+    incarnation: &Incarnation,
+    n: u64,
+    decision: QuarantineDecision,
+    supervisor: UserId,
+) -> Result<(), Refusal> {
+    let row = session.store.quarantined(incarnation, n)?;
+    let row = row.ok_or_else(Refusal::not_found)?;
+    if row.decided.is_some() {
+        return Ok(());
+    }
+    if decision == QuarantineDecision::Released {
+        release(session, &row)?;
+    }
+    let decided = QuarantineRow {
+        decided: Some((decision, supervisor, session.now.ms)),
+        ..row
+    };
+    Ok(session.store.save_quarantined(&decided)?)
+}
+
+fn release(session: &mut Session<'_>, row: &QuarantineRow) -> Result<(), Refusal> {
+    let item = PushItem {
+        write: Frozen::from_bytes(row.write.clone()),
+        generation: row.generation,
+        changes: Vec::new(),
+    };
+    let unreadable = || Refusal::internal("a write in quarantine cannot be read");
+    let write = item.write.value().cloned().ok_or_else(unreadable)?;
+    let device = session.store.device_of_store(row.incarnation.store)?;
+    let member = session.store.member(row.user)?;
+    let (Some(device), Some(member)) = (device, member) else {
+        return Err(unreadable());
+    };
+    let author = Caller {
+        device,
+        member,
+        streams: [row.stream].into(),
+        tokens: None,
+        is_released: true,
+    };
+    let batch = Batch::default();
+    let done = try_write(
+        session,
+        &author,
+        &row.incarnation,
+        &batch,
+        &item,
+        &write,
+        row.hash,
+    );
+    done.map(|_| ()).map_err(|verdict| match verdict {
+        Verdict::Refused(error) => Refusal {
+            status: 409,
+            error,
+            retry_after: None,
+        },
+        Verdict::Retry(code) | Verdict::Park(code) => {
+            Refusal::new(409, code, "it does not go in as things stand")
+        }
+    })
+}

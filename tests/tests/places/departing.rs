@@ -1,0 +1,104 @@
+//! A user leaves a unit: what is theirs no longer goes, what they had not sent is held, and a supervisor decides.
+
+use crate::clinic::{ANNEX, Clinic, NORTH};
+use vereda_core::id::WriteId;
+use vereda_core::store::held::HeldState;
+use vereda_core::testing::SeededEntropy;
+use vereda_server::Role;
+use vereda_server::store::QuarantineDecision;
+
+const CPF: &str = "529.982.247-25";
+
+fn decide(
+    clinic: &mut Clinic,
+    write: WriteId,
+    decision: QuarantineDecision,
+) -> Result<(), vereda_server::admin::DecisionError> {
+    let now_ms = clinic.world.server_clock_ms();
+    let path = clinic.world.server_path();
+    let keys = clinic.world.server_keys();
+    let mut entropy = SeededEntropy::new(99);
+    vereda_server::admin::decide(
+        (&path, &keys),
+        &mut entropy,
+        (Some("north"), "super"),
+        write,
+        decision,
+        now_ms,
+    )
+}
+
+#[test]
+fn s2_who_leaves_a_unit_holds_nothing_of_it_and_their_pending_writes_wait_for_a_supervisor() {
+    let mut clinic = Clinic::new(511);
+    clinic.join("north", "super", &["unit-north"], Role::Supervisor);
+    let colleague = clinic.join("north", "user-9", &["unit-north"], Role::Clinician);
+    let patient = clinic.patient(NORTH, "Gil Particular", CPF);
+    for minute in 0..50 {
+        clinic.world.add(
+            NORTH,
+            patient,
+            minute,
+            &format!("marcador-{minute} palavra secreta"),
+        );
+    }
+    clinic.world.converge();
+    clinic.world.add(NORTH, patient, 60, "pendente-um");
+    clinic.world.add(NORTH, patient, 61, "pendente-dois");
+    clinic.leave("user-0", "unit-north");
+    clinic.world.converge();
+    assert_eq!(clinic.reads(NORTH, patient), None);
+    let held = clinic.held(NORTH);
+    assert_eq!(held.len(), 2);
+    let plain = clinic.world.device_pages(NORTH);
+    for marker in [
+        "marcador-",
+        "palavra secreta",
+        "Gil Particular",
+        "52998224725",
+        "pendente-",
+    ] {
+        assert!(
+            !plain
+                .windows(marker.len())
+                .any(|window| window == marker.as_bytes()),
+            "{marker} is left in the file's pages"
+        );
+    }
+    assert_eq!(clinic.reads(colleague, patient).expect("in the unit").len(), 50);
+    decide(&mut clinic, held[0].write, QuarantineDecision::Released).expect("released");
+    decide(&mut clinic, held[1].write, QuarantineDecision::Discarded).expect("discarded");
+    clinic.world.converge();
+    let texts = clinic.reads(colleague, patient).expect("in the unit");
+    assert!(texts.contains(&"pendente-um".to_owned()) && !texts.contains(&"pendente-dois".to_owned()));
+    let states: Vec<HeldState> = clinic.held(NORTH).iter().map(|row| row.state).collect();
+    assert_eq!(
+        states,
+        [HeldState::Released, HeldState::Discarded],
+        "their author is told"
+    );
+    clinic.come_back("user-0", "unit-north");
+    clinic.world.converge();
+    assert_eq!(clinic.reads(NORTH, patient).expect("back"), texts);
+    clinic
+        .world
+        .rows(NORTH)
+        .assert_same(&clinic.world.rows(colleague), "as everybody");
+}
+
+#[test]
+fn who_is_no_supervisor_of_the_unit_decides_nothing() {
+    let mut clinic = Clinic::new(512);
+    clinic.join("north", "super", &["unit-annex"], Role::Supervisor);
+    let patient = clinic.patient(NORTH, "Hugo", CPF);
+    clinic.world.converge();
+    clinic.world.add(NORTH, patient, 1, "pendente");
+    clinic.leave("user-0", "unit-north");
+    clinic.world.converge();
+    let held = clinic.held(NORTH)[0].write;
+    assert!(
+        decide(&mut clinic, held, QuarantineDecision::Released).is_err(),
+        "another unit's"
+    );
+    assert_eq!(clinic.reads(ANNEX, patient), None);
+}

@@ -1,0 +1,5 @@
+//! Patients in more than one unit: shares, claims, moves, and what happens to what was written when a scope ends.
+
+mod clinic;
+mod departing;
+mod sharing;
