@@ -7,6 +7,7 @@ use vereda_core::id::{PatientId, UserId};
 use vereda_core::limits::{OUTBOX_BYTES_MAX, OUTBOX_WRITES_MAX};
 use vereda_core::protocol::Problem;
 use vereda_core::record::Intent;
+use vereda_core::store::held::HeldState;
 use vereda_core::store::meta;
 use vereda_core::sync::{Reply, TransportError, Verdict, classify};
 use vereda_server::Role;
@@ -165,7 +166,7 @@ fn o1_a_move_whose_content_is_not_what_stands_there_is_refused_and_undone() {
 }
 
 #[test]
-fn o1_a_scope_that_was_taken_away_parks_what_waits_and_says_so() {
+fn o1_what_waits_when_a_scope_is_taken_away_is_held_and_goes_in_when_it_comes_back() {
     let mut world = World::new(705, 2);
     let patient = world.patient(0, "Ana Souza");
     world.converge();
@@ -174,21 +175,17 @@ fn o1_a_scope_that_was_taken_away_parks_what_waits_and_says_so() {
         .administration()
         .leave_unit(Some("north"), "user-0", "unit-north")
         .expect("left");
-    let end = world.sync(0);
-    assert_eq!(
-        end,
-        SyncEnd::NeedsPerson {
-            code: "out_of_scope".into()
-        }
-    );
-    let outbox = world.outbox(0);
-    assert_eq!((outbox.len(), outbox[0].state), (1, "parked"));
-    assert_eq!(outbox[0].reason.as_deref(), Some("out_of_scope"));
-    // The scope comes back, and with it what waited.
+    assert_eq!(world.sync(0), SyncEnd::Done, "the server has it");
+    assert_eq!(world.outbox(0).len(), 0);
+    let held = world.run(0, |client| async move { client.queue().held().await });
+    assert_eq!(held.expect("a list")[0].state, HeldState::Waiting);
+    assert_eq!(world.texts_at_server(patient), Vec::<String>::new());
     world.code("north", "user-0", Role::Clinician);
     world.converge();
-    assert_eq!(world.outbox(0).len(), 0);
+    let held = world.run(0, |client| async move { client.queue().held().await });
+    assert_eq!(held.expect("a list")[0].state, HeldState::Released);
     assert_eq!(world.texts_at_server(patient), ["waits"]);
+    assert_eq!(world.texts(0, patient), ["waits"]);
 }
 
 #[test]

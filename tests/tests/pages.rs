@@ -60,6 +60,7 @@ fn what_to_do(code: Code) -> Option<&'static str> {
         "needs_refused" | "policy_refused" | "gate_refused" => {
             "Show it in the drawer: read, edit and send again, export, or discard with a reason."
         }
+        "quarantined" => "Tell that a supervisor decides; list it until what became of it was seen.",
         "fhir_malformed" | "fhir_reference" | "file_unreadable" => {
             "List it with file, index and reason; the rest of the import goes on."
         }

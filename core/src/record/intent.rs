@@ -288,7 +288,11 @@ impl Intent {
     pub fn is_of_identity(&self) -> bool {
         matches!(
             self,
-            Self::Register { .. } | Self::EditRecord { .. } | Self::AddReference { .. }
+            Self::Register { .. }
+                | Self::EditRecord { .. }
+                | Self::Link { .. }
+                | Self::Unlink { .. }
+                | Self::AddReference { .. }
         ) || self.is_placement()
     }
 

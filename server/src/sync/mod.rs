@@ -80,7 +80,7 @@ pub(crate) fn run(
         .reference
         .map(|from| session.store.reference(caller.tenant(), from))
         .transpose()?;
-    let quarantine = quarantine::answer(session, &incarnation, &request.quarantined)?;
+    let quarantine = quarantine::answer(session, &caller, &incarnation, &request.quarantined)?;
     let Caller { tokens, .. } = caller;
     Ok(SyncAnswer {
         epoch: pulled.epoch,

@@ -66,14 +66,21 @@ pub(super) fn hold(
     Ok(Verdict::Park(Code::Quarantined))
 }
 
-/// What became of the writes a device asks for.
+/// What became of the writes a device asks for. One whose author has its scope back goes in by itself.
 pub(super) fn answer(
     session: &mut Session<'_>,
+    caller: &Caller,
     incarnation: &Incarnation,
     asked: &[u64],
-) -> StoreResult<Vec<(u64, QuarantineAnswer)>> {
+) -> Result<Vec<(u64, QuarantineAnswer)>, Refusal> {
     let mut answers = Vec::new();
     for n in asked.iter().take(QUARANTINED_ASKED_MAX) {
+        if is_in_scope_again(session, caller, incarnation, *n)? {
+            let decision = QuarantineDecision::Released;
+            // What does not go in waits for a supervisor, as before.
+            let _ =
+                session.isolated(|session| decide(session, incarnation, *n, decision, caller.device.user));
+        }
         let decided = match session.store.quarantined(incarnation, *n)? {
             Some(row) => row.decided.map(|(decision, ..)| decision),
             None => session
@@ -92,6 +99,22 @@ pub(super) fn answer(
         answers.push((*n, answer));
     }
     Ok(answers)
+}
+
+fn is_in_scope_again(
+    session: &mut Session<'_>,
+    caller: &Caller,
+    incarnation: &Incarnation,
+    n: u64,
+) -> StoreResult<bool> {
+    let Some(row) = session.store.quarantined(incarnation, n)? else {
+        return Ok(false);
+    };
+    if row.decided.is_some() || !caller.may_use(&row.stream) {
+        return Ok(false);
+    }
+    let places = Places::of(session, row.tenant, row.patient)?;
+    Ok(places.is_none_or(|places| places.standing(&row.stream) == Standing::Has))
 }
 
 /// A supervisor decides: the write goes in as if it had been accepted, or it does not. Deciding twice changes nothing.
