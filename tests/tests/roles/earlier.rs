@@ -4,13 +4,17 @@ use vereda_core::record::{Compartment, ReferenceKind};
 use vereda_server::Role;
 use vereda_tests::World;
 
-/// What migrations 002 and 003 made is taken back: the file is one of the first version again.
+/// What the migrations after the first made is taken back: the file is one of the first version again.
 fn as_of_the_first_version(world: &mut World) {
     world.stop_server();
     world
         .server_file()
         .execute_batch(
-            "drop table scope_grant;
+            "drop table share; drop table identifier; drop table quarantine; drop table past_membership;
+             drop index log_by_patient; drop index log_by_other;
+             alter table log drop column is_copy;
+             alter table log drop column other;
+             drop table scope_grant;
              drop table reference;
              alter table tenant drop column reference_version;
              alter table person drop column speciality;
