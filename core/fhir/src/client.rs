@@ -4,8 +4,8 @@ use crate::plan::MappedChart;
 use crate::target::{Held, HeldPatient, ImportTarget, Progress};
 use vereda_core::client::Client;
 use vereda_core::error::Result;
-use vereda_core::id::{EntryId, PatientId, UnitId};
-use vereda_core::record::{NewEntry, PatientRecord, ReferenceRow};
+use vereda_core::id::{ChartItemId, EntryId, PatientId, UnitId};
+use vereda_core::record::{ChartFields, Compartment, NewEntry, PatientRecord, ReferenceRow};
 
 /// A client as the target of an import, with what to do as it goes on.
 #[derive(Debug)]
@@ -61,14 +61,35 @@ impl<F: FnMut(&Progress) + Send> ImportTarget for ClientTarget<'_, F> {
         self.client.imports().edit(patient, record).await.map(drop)
     }
 
-    async fn add(&mut self, patient: PatientId, entries: Vec<NewEntry>) -> Result<()> {
-        self.client.imports().add(patient, entries).await.map(drop)
+    async fn add(
+        &mut self,
+        patient: PatientId,
+        compartment: Compartment,
+        entries: Vec<NewEntry>,
+    ) -> Result<()> {
+        let imports = self.client.imports();
+        imports.add_in(patient, compartment, entries).await.map(drop)
     }
 
-    async fn set_chart(&mut self, patient: PatientId, chart: MappedChart, entry: NewEntry) -> Result<()> {
+    async fn chart(&mut self, patient: PatientId, item: ChartItemId) -> Result<Option<ChartFields>> {
+        self.client.imports().chart_item(patient, item).await
+    }
+
+    async fn link(&mut self, one: PatientId, other: PatientId) -> Result<bool> {
+        let reason = "imported".to_owned();
+        let saved = self.client.patients().link(one, other, reason).await?;
+        Ok(saved.is_some())
+    }
+
+    async fn set_chart(
+        &mut self,
+        patient: PatientId,
+        chart: MappedChart,
+        entry: Option<NewEntry>,
+    ) -> Result<()> {
         let charts = self.client.chart();
         charts
-            .set_with_entry(patient, Some(chart.item), chart.kind, chart.fields, Some(entry))
+            .set_with_entry(patient, Some(chart.item), chart.kind, chart.fields, entry)
             .await
             .map(drop)
     }

@@ -135,7 +135,13 @@ fn resource<'a>(index: u64, address: Option<&str>, json: &'a str) -> Found<'a> {
     // What is only counted needs no name.
     let name = match id {
         Some(id) => format!("{kind}/{id}"),
-        None if crate::map::target_of(&kind) == crate::map::Target::Skipped => kind.clone(),
+        None if matches!(
+            crate::map::target_of(&kind),
+            crate::map::Target::Skipped | crate::map::Target::Carried
+        ) =>
+        {
+            kind.clone()
+        }
         None => return Err(broken(&kind, Fault::missing("id"))),
     };
     Ok(Raw {

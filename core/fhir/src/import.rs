@@ -5,7 +5,7 @@ use crate::element::Element;
 use crate::fault::Fault;
 use crate::identity::Origins;
 use crate::index::Index;
-use crate::map::{Context, Target, mapped_entry, mapped_patient, reference_row, target_of};
+use crate::map::{Context, Mapped, Target, mapped, mapped_patient, reference_row, target_of};
 use crate::plan::{ImportPlan, Position, Problem};
 use crate::source::{Source, sources};
 use std::collections::HashMap;
@@ -176,20 +176,33 @@ impl Import {
         };
         match target {
             Target::Record => {
-                let (record, doubt) = mapped_patient(&raw.name, &element)?;
-                if let Some(doubt) = doubt {
+                let patient = mapped_patient(&raw.name, &element, &context)?;
+                if let Some(doubt) = patient.doubt {
                     let problem = self.problem(file, Some(raw.index), &raw.name, doubt);
                     plan.problems.push(Problem {
                         imported: true,
                         ..problem
                     });
                 }
-                let unit = plan.patients.entry(self.origins.patient(&raw.name)).or_default();
-                unit.record = Some((position, record));
+                let id = patient.id;
+                let pairs = patient
+                    .linked
+                    .iter()
+                    .map(|other| (id.min(*other), id.max(*other)));
+                plan.links.extend(pairs);
+                plan.patients.entry(id).or_default().record = Some((position, patient.record));
             }
-            Target::Entry => {
-                let (patient, mapped) = mapped_entry(&raw.kind, &raw.name, &element, position, &context)?;
-                plan.patients.entry(patient).or_default().entries.push(mapped);
+            Target::Entry | Target::Carried => {
+                match mapped(&raw.kind, &raw.name, &element, position, &context)? {
+                    Mapped::Entry(patient, mapped) => {
+                        plan.patients.entry(patient).or_default().entries.push(mapped);
+                    }
+                    Mapped::Chart(patient, chart) => {
+                        let unit = plan.patients.entry(patient).or_default();
+                        unit.chart.push((position, raw.name.clone(), chart));
+                    }
+                    Mapped::Nothing => *plan.skipped.entry(raw.kind.clone()).or_default() += 1,
+                }
             }
             Target::ReferenceRow => {
                 plan.reference

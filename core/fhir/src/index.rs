@@ -1,19 +1,21 @@
 //! The first pass over an import: what resources say of one another across files. It holds names of
 //! professionals, times of encounters and plans, and where each resource stands last; never content.
 
+use crate::carried::CarriedPatient;
 use crate::datatype::{Concept, Reference, full_name, period_start};
 use crate::element::{Element, Fields};
 use crate::fault::Fault;
 use crate::identity::Origins;
 use crate::plan::Position;
 use std::collections::{HashMap, HashSet};
-use vereda_core::id::EntryId;
+use vereda_core::id::{EntryId, PatientId};
 use vereda_core::time::Zoned;
 
 /// What resources say of one another.
 #[derive(Default, Debug)]
 pub(crate) struct Index {
     names: HashMap<String, String>,
+    patients: HashMap<String, PatientId>,
     roles: HashMap<String, String>,
     times: HashMap<EntryId, Zoned>,
     namings: HashMap<EntryId, Zoned>,
@@ -29,6 +31,11 @@ impl Index {
             .get(resource)
             .and_then(|practitioner| self.names.get(practitioner));
         person.or_else(|| self.names.get(resource)).map(String::as_str)
+    }
+
+    /// The patient a Patient carries.
+    pub(crate) fn patient(&self, resource: &str) -> Option<PatientId> {
+        self.patients.get(resource).copied()
     }
 
     /// When an encounter or plan was.
@@ -64,7 +71,13 @@ impl Index {
     pub(crate) fn reads(kind: &str) -> bool {
         matches!(
             kind,
-            "Practitioner" | "PractitionerRole" | "Organization" | "Medication" | "Encounter" | "CarePlan"
+            "Patient"
+                | "Practitioner"
+                | "PractitionerRole"
+                | "Organization"
+                | "Medication"
+                | "Encounter"
+                | "CarePlan"
         )
     }
 
@@ -89,6 +102,11 @@ impl Index {
         origins: &Origins,
     ) -> Result<(), Fault> {
         match kind {
+            "Patient" => {
+                let carried = CarriedPatient::of(resource)?;
+                self.patients
+                    .extend(carried.map(|carried| (name.to_owned(), carried.id)));
+            }
             "Practitioner" => {
                 self.names
                     .extend(full_name(resource)?.map(|shown| (name.to_owned(), shown)));

@@ -1,4 +1,4 @@
-//! FHIR R4 import: from Bundles, single resources and NDJSON to values of `vereda_core::record`.
+//! FHIR R4. Export: [`export`]. Import: from Bundles, single resources and NDJSON to values of `vereda_core::record`.
 //!
 //! [`Import::open`] looks through the files once, [`Import::plans`] gives what is to be done, file by file, and
 //! [`Import::run`] carries it out on an [`ImportTarget`], usually a [`ClientTarget`]. A file is held in memory whole only if it is one JSON
@@ -12,10 +12,12 @@
 //!   repeated by type, or listed as a [`Problem`] with file, index and reason, while the rest goes on.
 #![cfg_attr(not(test), warn(clippy::expect_used))]
 
+mod carried;
 mod client;
 mod datatype;
 mod document;
 mod element;
+pub mod export;
 mod fault;
 mod identity;
 mod import;

@@ -2,10 +2,12 @@
 
 use crate::identity::amendment;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use vereda_core::error::Code;
 use vereda_core::id::{ChartItemId, EntryId, PatientId};
-use vereda_core::record::{ChartFields, ChartKind, NewEntry, PatientRecord, ReferenceRow, Relation};
+use vereda_core::record::{
+    ChartFields, ChartKind, Compartment, NewEntry, PatientRecord, ReferenceRow, Relation,
+};
 use vereda_core::redact::Sensitive;
 
 /// Where a resource stands in the import.
@@ -56,12 +58,16 @@ pub struct MappedChart {
 pub struct MappedEntry {
     /// Where the resource stands.
     pub position: Position,
+    /// Who may read it.
+    pub compartment: Compartment,
     /// The entry; its id derives from the resource, its origin holds the digest.
     pub entry: NewEntry,
     /// The chart item, of a Condition or AllergyIntolerance.
     pub chart: Option<MappedChart>,
     /// The source says that it should never have been (`entered-in-error`).
     pub withdrawn: bool,
+    /// An export carries it as it stood: where it is known, nothing of it can have changed.
+    pub is_exact: bool,
 }
 
 /// What an import has for one patient.
@@ -71,16 +77,20 @@ pub struct PatientUnit {
     pub record: Option<(Position, PatientRecord)>,
     /// The entries, by time of occurrence and id.
     pub entries: Vec<MappedEntry>,
+    /// Chart items of which no entry tells.
+    pub chart: Vec<(Position, String, MappedChart)>,
 }
 
 /// One step of an import: a file, or a bounded part of a long one.
 ///
-/// Nothing is unexplained: `resources` = records + entries + reference rows + `skipped` + `repeated` + problems
+/// Nothing is unexplained: `resources` = records + entries + chart items alone + reference rows + `skipped` + `repeated` + problems
 /// that have an index and are not `imported`.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct ImportPlan {
     /// What there is for each patient.
     pub patients: BTreeMap<PatientId, PatientUnit>,
+    /// Records that are one person's.
+    pub links: BTreeSet<(PatientId, PatientId)>,
     /// Professionals and organizations.
     pub reference: Vec<ReferenceRow>,
     /// Resources of types that are not imported, by type.

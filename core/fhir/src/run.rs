@@ -1,14 +1,16 @@
 //! Carrying plans out on a store: what is new is written, what changed amends, what is the same is left alone.
 
 use crate::import::Import;
-use crate::plan::{ImportPlan, MappedEntry, PatientUnit, Position, Problem, amendment_of, retraction_of};
+use crate::plan::{
+    ImportPlan, MappedChart, MappedEntry, PatientUnit, Position, Problem, amendment_of, retraction_of,
+};
 use crate::target::{Held, HeldPatient, ImportTarget, Progress};
 use serde::Serialize;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use vereda_core::error::{Code, Result, SyncError};
 use vereda_core::id::{EntryId, PatientId};
 use vereda_core::limits::WRITE_ENTRIES_MAX;
-use vereda_core::record::{NewEntry, PatientRecord};
+use vereda_core::record::{Compartment, NewEntry, PatientRecord};
 use vereda_core::redact::Sensitive;
 
 /// Bytes of one write, with [`ENTRY_BYTES`]: the change that carries it stays under what the gate lets in.
@@ -40,6 +42,8 @@ pub struct ImportReport {
     pub entries: Tally,
     /// Chart items.
     pub chart: Tally,
+    /// Pairs of records linked as one person's.
+    pub links: u64,
     /// Professionals and organizations.
     pub reference: u64,
     /// Resources that are in now, by type.
@@ -84,12 +88,14 @@ impl Import {
                 ..Progress::default()
             },
             fresh: HashSet::new(),
+            links: BTreeSet::new(),
             files,
             target,
         };
         for plan in self.plans() {
             run.carry_out(plan).await?;
         }
+        run.link().await?;
         run.report
             .problems
             .sort_by(|a, b| (&a.file, a.index).cmp(&(&b.file, b.index)));
@@ -104,11 +110,14 @@ struct Run<'a, T> {
     files: Vec<String>,
     /// Patients registered by this very run: nothing of theirs can be there already.
     fresh: HashSet<PatientId>,
+    /// Pairs to be linked when both are in.
+    links: BTreeSet<(PatientId, PatientId)>,
 }
 
 impl<T: ImportTarget> Run<'_, T> {
     async fn carry_out(&mut self, plan: ImportPlan) -> Result<()> {
         self.report.resources += plan.resources;
+        self.links.extend(plan.links);
         add_counts(&mut self.report.skipped, plan.skipped);
         add_counts(&mut self.report.imported, plan.repeated.clone());
         add_counts(&mut self.report.repeated, plan.repeated);
@@ -155,7 +164,50 @@ impl<T: ImportTarget> Run<'_, T> {
                 self.entry(patient, mapped, held, &mut batch).await?;
             }
         }
-        self.write(patient, batch).await
+        self.write(patient, batch).await?;
+        for (position, name, chart) in unit.chart {
+            self.chart_alone(patient, position, name, chart).await?;
+        }
+        Ok(())
+    }
+
+    /// A chart item of which no entry tells.
+    async fn chart_alone(
+        &mut self,
+        patient: PatientId,
+        position: Position,
+        name: String,
+        chart: MappedChart,
+    ) -> Result<()> {
+        let held = self.target.chart(patient, chart.item).await?;
+        if held.as_ref() == Some(&chart.fields) {
+            self.report.chart.unchanged += 1;
+            self.count_imported(&name);
+            return Ok(());
+        }
+        match self.target.set_chart(patient, chart, None).await {
+            Ok(()) if held.is_some() => self.report.chart.changed += 1,
+            Ok(()) => self.report.chart.added += 1,
+            Err(error) if is_about_the_value(error.code) => {
+                self.list(position, name, error);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+        self.count_imported(&name);
+        Ok(())
+    }
+
+    /// Links the records that say they are one person's, where both are in.
+    async fn link(&mut self) -> Result<()> {
+        for (one, other) in std::mem::take(&mut self.links) {
+            let both =
+                self.target.patient(one).await?.is_some() && self.target.patient(other).await?.is_some();
+            if both && self.target.link(one, other).await? {
+                self.report.links += 1;
+            }
+        }
+        Ok(())
     }
 
     /// Registers or edits the patient where the plan has the record. Whether entries have a place to go.
@@ -214,7 +266,7 @@ impl<T: ImportTarget> Run<'_, T> {
         let digest = origin.map(|origin| origin.digest.as_str()).unwrap_or_default();
         let known = held.is_some();
         let entry = match held {
-            Some(held) if held.digest == digest => {
+            Some(held) if mapped.is_exact || held.digest == digest => {
                 self.report.entries.unchanged += 1;
                 self.report.chart.unchanged += u64::from(mapped.chart.is_some());
                 self.count_imported(origin.map(|origin| origin.resource.as_str()).unwrap_or_default());
@@ -234,10 +286,10 @@ impl<T: ImportTarget> Run<'_, T> {
             None => mapped.entry.clone(),
         };
         let Some(mut chart) = mapped.chart.clone() else {
-            if !batch.has_room_for(&entry) {
+            if !batch.has_room_for(mapped.compartment, &entry) {
                 self.write(patient, std::mem::take(batch)).await?;
             }
-            batch.push(mapped.position, entry, known);
+            batch.push(mapped.position, mapped.compartment, entry, known);
             return Ok(());
         };
         if mapped.withdrawn {
@@ -245,7 +297,7 @@ impl<T: ImportTarget> Run<'_, T> {
                 .fields
                 .insert("status".to_owned(), Sensitive("entered-in-error".to_owned()));
         }
-        match self.target.set_chart(patient, chart, entry.clone()).await {
+        match self.target.set_chart(patient, chart, Some(entry.clone())).await {
             Ok(()) => {
                 let counter = &mut self.report.chart;
                 *(if known {
@@ -263,13 +315,14 @@ impl<T: ImportTarget> Run<'_, T> {
 
     /// Writes a batch. Where the store refuses a value, the batch is halved until the one it means is alone.
     async fn write(&mut self, patient: PatientId, batch: Batch) -> Result<()> {
+        let compartment = batch.compartment;
         let mut waiting = vec![batch.entries];
         while let Some(mut group) = waiting.pop() {
             if group.is_empty() {
                 continue;
             }
             let entries = group.iter().map(|(_, entry, _)| entry.clone()).collect();
-            match self.target.add(patient, entries).await {
+            match self.target.add(patient, compartment, entries).await {
                 Ok(()) => {
                     for (_, entry, known) in &group {
                         self.written(entry, *known);
@@ -345,26 +398,38 @@ impl<T: ImportTarget> Run<'_, T> {
 }
 
 /// Entries on their way, each with its place and whether the resource was there before.
-#[derive(Default)]
 struct Batch {
     entries: Vec<(Position, NewEntry, bool)>,
+    compartment: Compartment,
     bytes: usize,
 }
 
+impl Default for Batch {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            compartment: Compartment::Clinical,
+            bytes: 0,
+        }
+    }
+}
+
 impl Batch {
-    fn push(&mut self, position: Position, entry: NewEntry, known: bool) {
+    fn push(&mut self, position: Position, compartment: Compartment, entry: NewEntry, known: bool) {
+        self.compartment = compartment;
         self.bytes += ENTRY_BYTES + entry.content_bytes();
         self.entries.push((position, entry, known));
     }
 
-    /// One batch is one write, whole or not at all: within the limits, and of one year's chapter.
-    fn has_room_for(&self, entry: &NewEntry) -> bool {
+    /// One batch is one write, whole or not at all: within the limits, of one compartment and one year's chapter.
+    fn has_room_for(&self, compartment: Compartment, entry: &NewEntry) -> bool {
         let year = self
             .entries
             .first()
             .map(|(_, first, _)| first.occurred_at.utc_year());
         self.entries.len() < WRITE_ENTRIES_MAX
             && self.bytes + ENTRY_BYTES + entry.content_bytes() <= WRITE_BYTES_MAX
+            && (self.entries.is_empty() || self.compartment == compartment)
             && year.is_none_or(|year| year == entry.occurred_at.utc_year())
     }
 }

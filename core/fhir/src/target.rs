@@ -3,8 +3,8 @@
 use crate::plan::MappedChart;
 use std::future::Future;
 use vereda_core::error::Result;
-use vereda_core::id::{EntryId, PatientId};
-use vereda_core::record::{NewEntry, PatientRecord, ReferenceRow};
+use vereda_core::id::{ChartItemId, EntryId, PatientId};
+use vereda_core::record::{ChartFields, Compartment, NewEntry, PatientRecord, ReferenceRow};
 
 /// What the store has of a patient.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -65,14 +65,29 @@ pub trait ImportTarget {
 
     /// Writes entries of one patient, all of them or none: at most 500, of one UTC year, in order of
     /// (occurred, id), none of them there yet.
-    fn add(&mut self, patient: PatientId, entries: Vec<NewEntry>) -> impl Future<Output = Result<()>> + Send;
+    fn add(
+        &mut self,
+        patient: PatientId,
+        compartment: Compartment,
+        entries: Vec<NewEntry>,
+    ) -> impl Future<Output = Result<()>> + Send;
 
-    /// Writes a chart item and the entry that tells of it.
+    /// What is held of a chart item; `None` where it was never written.
+    fn chart(
+        &mut self,
+        patient: PatientId,
+        item: ChartItemId,
+    ) -> impl Future<Output = Result<Option<ChartFields>>> + Send;
+
+    /// Links two records; whether they were not linked before.
+    fn link(&mut self, one: PatientId, other: PatientId) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Writes a chart item, and the entry that tells of it where there is one.
     fn set_chart(
         &mut self,
         patient: PatientId,
         chart: MappedChart,
-        entry: NewEntry,
+        entry: Option<NewEntry>,
     ) -> impl Future<Output = Result<()>> + Send;
 
     /// Keeps professionals and organizations (at most 500), by id; equal rows change nothing.

@@ -2,12 +2,12 @@
 
 use super::Client;
 use crate::error::{Code, Result, SyncError};
-use crate::id::{EntryId, PatientId};
+use crate::id::{ChartItemId, EntryId, PatientId};
 use crate::limits::WRITE_ENTRIES_MAX;
 use crate::outbox::{NewWrite, Saved, submit};
-use crate::record::{Compartment, Intent, NewEntry, PatientRecord, ReferenceRow};
+use crate::record::{ChartFields, Compartment, Intent, NewEntry, PatientRecord, ReferenceRow};
 use crate::step::Step;
-use crate::store::{entries, patients, reference};
+use crate::store::{chart, entries, patients, reference};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -33,6 +33,33 @@ impl Imports<'_> {
         self.add_all(vec![(patient, entries)]).await
     }
 
+    /// Adds entries of one patient in a compartment.
+    ///
+    /// # Errors
+    /// As [`Self::add`]; `out_of_scope`.
+    pub async fn add_in(
+        &self,
+        patient: PatientId,
+        compartment: Compartment,
+        entries: Vec<NewEntry>,
+    ) -> Result<Vec<Saved>> {
+        let mut saved = Vec::new();
+        for batch in writes((patient, entries)) {
+            saved.extend(self.commit(compartment, vec![batch]).await?);
+        }
+        Ok(saved)
+    }
+
+    /// What is here of a chart item.
+    pub async fn chart_item(&self, patient: PatientId, item: ChartItemId) -> Result<Option<ChartFields>> {
+        self.0
+            .call(move |step| {
+                let row = chart::get(step.transaction, &patient, Compartment::Clinical, &item)?;
+                Ok(row.map(|row| row.fields))
+            })
+            .await
+    }
+
     /// Adds entries of several patients, in as few writes as the limits allow (each of one patient and year), and up
     /// to a write's worth of entries in one commit, so that somebody who writes meanwhile waits for no more: a call of
     /// at most `limits::WRITE_ENTRIES_MAX` entries is atomic.
@@ -51,17 +78,21 @@ impl Imports<'_> {
         }
         let mut saved = Vec::new();
         for commit in commits {
-            saved.extend(self.commit(commit).await?);
+            saved.extend(self.commit(Compartment::Clinical, commit).await?);
         }
         Ok(saved)
     }
 
-    async fn commit(&self, batches: Vec<(PatientId, Vec<NewEntry>)>) -> Result<Vec<Saved>> {
+    async fn commit(
+        &self,
+        compartment: Compartment,
+        batches: Vec<(PatientId, Vec<NewEntry>)>,
+    ) -> Result<Vec<Saved>> {
         self.0
             .call(move |step| {
                 batches
                     .into_iter()
-                    .map(|(patient, batch)| add_batch(step, patient, batch))
+                    .map(|(patient, batch)| add_batch(step, patient, compartment, batch))
                     .collect()
             })
             .await
@@ -137,7 +168,12 @@ impl Imports<'_> {
     }
 }
 
-fn add_batch(step: &mut Step<'_>, patient: PatientId, entries: Vec<NewEntry>) -> Result<Saved> {
+fn add_batch(
+    step: &mut Step<'_>,
+    patient: PatientId,
+    compartment: Compartment,
+    entries: Vec<NewEntry>,
+) -> Result<Saved> {
     let entries = entries
         .into_iter()
         .map(|entry| entry.validated(step.kinds))
@@ -146,7 +182,7 @@ fn add_batch(step: &mut Step<'_>, patient: PatientId, entries: Vec<NewEntry>) ->
         step,
         NewWrite {
             unit: None,
-            compartment: Compartment::Clinical,
+            compartment,
             patient: Some(patient),
             replaces: None,
             intent: Intent::Add { entries },

@@ -219,11 +219,16 @@ impl PatientView {
         })
     }
 
-    /// The links of the opened record, by the other's id.
+    /// The links that make the person's records one, each from either side.
     pub async fn links(&self) -> Result<Vec<LinkRow>> {
-        let patient = self.patient;
-        self.read(move |step, _| Ok(links::of(step.transaction, &patient)?))
-            .await
+        self.read(|step, person| {
+            let mut found = Vec::new();
+            for patient in &person.patients {
+                found.extend(links::of(step.transaction, patient)?);
+            }
+            Ok(found)
+        })
+        .await
     }
 
     /// The links, watched.

@@ -1,6 +1,7 @@
 //! Gives a draft its id, its patient, its time, its origin, and its digest.
 
 use super::{Draft, draft_of, patient};
+use crate::carried::{CarriedChart, CarriedEntry, CarriedPatient};
 use crate::datatype::{Reference, full_name, moment_of};
 use crate::element::{Element, Fields};
 use crate::fault::Fault;
@@ -11,7 +12,7 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use vereda_core::error::Code;
 use vereda_core::id::{EntryId, PatientId};
-use vereda_core::record::{Kind, KindRegistry, NewEntry, Origin, PatientField, PatientRecord};
+use vereda_core::record::{Compartment, Kind, KindRegistry, NewEntry, Origin, PatientField, PatientRecord};
 use vereda_core::redact::Sensitive;
 use vereda_core::time::Zoned;
 
@@ -28,6 +29,13 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// The patient of a `Patient/id`: the one it carries, where it is an export's.
+    pub(crate) fn patient(&self, name: &str) -> PatientId {
+        self.index
+            .patient(name)
+            .unwrap_or_else(|| self.origins.patient(name))
+    }
+
     /// The entry a reference names.
     pub(crate) fn entry_named(&self, reference: &Reference<'_>, expected: &str) -> Option<EntryId> {
         let resource = reference.resource(self.addresses, expected)?;
@@ -42,23 +50,131 @@ impl Context<'_> {
     }
 }
 
-/// Maps a Patient to its record, with origin and digest; and what of it is in doubt.
+/// A patient to be.
+pub(crate) struct MappedPatient {
+    pub(crate) id: PatientId,
+    pub(crate) record: PatientRecord,
+    /// The patients it is one person with.
+    pub(crate) linked: Vec<PatientId>,
+    /// What of it is in doubt.
+    pub(crate) doubt: Option<Fault>,
+}
+
+/// Maps a Patient to its record, with origin and digest.
 pub(crate) fn mapped_patient(
     name: &str,
     resource: &Element,
-) -> Result<(PatientRecord, Option<Fault>), Fault> {
-    let (mut record, doubt) = patient::patient(resource)?;
+    context: &Context<'_>,
+) -> Result<MappedPatient, Fault> {
+    let mut linked = Vec::new();
+    for link in resource.children("link")? {
+        let other = Reference::of(link, "other")?.filter(|_| link.get("type") == Some(&"seealso".into()));
+        let other = other.and_then(|other| other.resource(context.addresses, "Patient"));
+        linked.extend(other.map(|other| context.patient(&other)));
+    }
+    let carried = CarriedPatient::of(resource)?;
+    let id = carried
+        .as_ref()
+        .map_or_else(|| context.patient(name), |carried| carried.id);
+    let (mut record, doubt) = match carried {
+        Some(carried) => (carried.record.validated()?, None),
+        None => patient::patient(resource)?,
+    };
+    let doubt = doubt.map(Fault::from);
+    if record.origin.is_some() {
+        return Ok(MappedPatient {
+            id,
+            record,
+            linked,
+            doubt,
+        });
+    }
     let fields = PatientField::ALL.map(|field| record.get(field).0);
     record.origin = Some(Origin {
         resource: name.to_owned(),
         performer: None,
         digest: digest(&fields.each_ref().map(|field| field.as_bytes())),
     });
-    Ok((record, doubt.map(Fault::from)))
+    Ok(MappedPatient {
+        id,
+        record,
+        linked,
+        doubt,
+    })
 }
 
-/// Maps any resource that becomes an entry.
-pub(crate) fn mapped_entry(
+/// What a resource becomes, and whose it is.
+pub(crate) enum Mapped {
+    Entry(PatientId, MappedEntry),
+    Chart(PatientId, MappedChart),
+    /// Nothing: it is of a type that only an export fills.
+    Nothing,
+}
+
+/// Maps any resource that becomes an entry or a chart item.
+pub(crate) fn mapped(
+    kind: &str,
+    name: &str,
+    resource: &Element,
+    position: Position,
+    context: &Context<'_>,
+) -> Result<Mapped, Fault> {
+    let chart = CarriedChart::of(resource)?;
+    if let Some(carried) = CarriedEntry::of(resource)? {
+        let patient = carried.patient;
+        return Ok(Mapped::Entry(
+            patient,
+            as_carried(name, carried, chart, position)?,
+        ));
+    }
+    if let Some(carried) = chart {
+        return Ok(Mapped::Chart(carried.patient, carried.into()));
+    }
+    if super::target_of(kind) == super::Target::Carried {
+        return Ok(Mapped::Nothing);
+    }
+    let (patient, entry) = mapped_entry(kind, name, resource, position, context)?;
+    Ok(Mapped::Entry(patient, entry))
+}
+
+impl From<CarriedChart> for MappedChart {
+    fn from(carried: CarriedChart) -> Self {
+        Self {
+            item: carried.item,
+            kind: carried.kind,
+            fields: carried.fields,
+        }
+    }
+}
+
+/// An entry as it stood where it was exported; of what was written there, its author is who performed it.
+fn as_carried(
+    name: &str,
+    carried: CarriedEntry,
+    chart: Option<CarriedChart>,
+    position: Position,
+) -> Result<MappedEntry, Fault> {
+    // A kind not known here is judged by the store that takes it.
+    let registry = KindRegistry::standard().keeping_unknown();
+    let mut entry = carried.entry.validated(&registry)?;
+    if entry.origin.is_none() {
+        entry.origin = Some(Origin {
+            resource: name.to_owned(),
+            performer: carried.author,
+            digest: content_digest(&entry, None),
+        });
+    }
+    Ok(MappedEntry {
+        position,
+        compartment: carried.compartment,
+        entry,
+        chart: chart.map(MappedChart::from),
+        withdrawn: false,
+        is_exact: true,
+    })
+}
+
+fn mapped_entry(
     kind: &str,
     name: &str,
     resource: &Element,
@@ -93,9 +209,11 @@ pub(crate) fn mapped_entry(
         patient,
         MappedEntry {
             position,
+            compartment: Compartment::Clinical,
             entry,
             chart,
             withdrawn: draft.withdrawn,
+            is_exact: false,
         },
     ))
 }
@@ -131,7 +249,7 @@ fn subject(kind: &str, resource: &Element, context: &Context<'_>) -> Result<Pati
             format!("`{field}` does not point to a patient"),
         )
     })?;
-    Ok(context.origins.patient(&named))
+    Ok(context.patient(&named))
 }
 
 fn encounter_reference(resource: &Element) -> Result<Option<Reference<'_>>, Fault> {

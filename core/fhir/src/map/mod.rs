@@ -11,10 +11,10 @@ mod problem;
 mod procedure;
 mod reference_row;
 mod report;
-mod vitals;
+pub(crate) mod vitals;
 
 pub(crate) use draft::Draft;
-pub(crate) use finish::{Context, mapped_entry, mapped_patient};
+pub(crate) use finish::{Context, Mapped, mapped, mapped_patient};
 pub(crate) use reference_row::reference_row;
 
 use crate::datatype::{Concept, Reference};
@@ -27,6 +27,8 @@ pub(crate) enum Target {
     Record,
     Entry,
     ReferenceRow,
+    /// Only what an export put there.
+    Carried,
     Skipped,
 }
 
@@ -38,6 +40,7 @@ pub(crate) fn target_of(kind: &str) -> Target {
         "Encounter" | "Observation" | "Procedure" | "Immunization" | "DiagnosticReport" | "ImagingStudy"
         | "DocumentReference" | "MedicationRequest" | "CarePlan" | "Goal" | "Condition"
         | "AllergyIntolerance" => Target::Entry,
+        "Task" | "ServiceRequest" | "MedicationStatement" | "Flag" => Target::Carried,
         _ => Target::Skipped,
     }
 }

@@ -4,6 +4,9 @@
 use crate::datatype::{Concept, Quantity};
 use serde_json::{Number, Value};
 
+/// The code system of the signs.
+pub(crate) const LOINC: &str = "http://loinc.org";
+
 struct Sign {
     /// LOINC.
     codes: &'static [&'static str],
@@ -62,12 +65,17 @@ const SIGNS: &[Sign] = &[
     },
 ];
 
+/// Each sign's name, its first code and its unit.
+pub(crate) fn named_signs() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    SIGNS.iter().map(|sign| (sign.name, sign.codes[0], sign.unit))
+}
+
 /// The name and number of a vital sign, where the quantity is one the kind's schema takes.
 pub(crate) fn vital(code: &Concept, quantity: &Quantity) -> Option<(&'static str, Value)> {
     let loinc = code
         .code
         .as_deref()
-        .filter(|_| code.system.as_deref() == Some("http://loinc.org"))?;
+        .filter(|_| code.system.as_deref() == Some(LOINC))?;
     let sign = SIGNS.iter().find(|sign| sign.codes.contains(&loinc))?;
     let value = quantity.value.as_f64()?;
     let fits = quantity.comparator.is_none()

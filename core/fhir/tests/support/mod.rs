@@ -1,11 +1,11 @@
 //! A store in memory that judges what it is given as the core does.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use vereda_core::error::Result;
 use vereda_core::id::{ChartItemId, EntryId, PatientId};
 use vereda_core::record::{
-    ChartFields, Intent, KindRegistry, NewEntry, PatientRecord, ReferenceRow, Relation,
+    ChartFields, Compartment, Intent, KindRegistry, NewEntry, PatientRecord, ReferenceRow, Relation,
 };
 use vereda_fhir::{Held, HeldPatient, Import, ImportReport, ImportTarget, MappedChart, Origins, Source};
 
@@ -16,6 +16,7 @@ pub(crate) struct MemoryStore {
     pub(crate) entries: BTreeMap<EntryId, (PatientId, NewEntry)>,
     pub(crate) chart: BTreeMap<ChartItemId, (PatientId, ChartFields)>,
     pub(crate) reference: BTreeMap<uuid::Uuid, ReferenceRow>,
+    pub(crate) links: BTreeSet<(PatientId, PatientId)>,
     pub(crate) writes: u64,
 }
 
@@ -106,7 +107,15 @@ impl ImportTarget for MemoryStore {
         Ok(())
     }
 
-    async fn add(&mut self, patient: PatientId, entries: Vec<NewEntry>) -> Result<()> {
+    async fn chart(&mut self, _: PatientId, item: ChartItemId) -> Result<Option<ChartFields>> {
+        Ok(self.chart.get(&item).map(|(_, fields)| fields.clone()))
+    }
+
+    async fn link(&mut self, one: PatientId, other: PatientId) -> Result<bool> {
+        Ok(self.links.insert((one, other)))
+    }
+
+    async fn add(&mut self, patient: PatientId, _: Compartment, entries: Vec<NewEntry>) -> Result<()> {
         self.judge(Intent::Add {
             entries: entries.clone(),
         })?;
@@ -117,15 +126,22 @@ impl ImportTarget for MemoryStore {
         Ok(())
     }
 
-    async fn set_chart(&mut self, patient: PatientId, chart: MappedChart, entry: NewEntry) -> Result<()> {
+    async fn set_chart(
+        &mut self,
+        patient: PatientId,
+        chart: MappedChart,
+        entry: Option<NewEntry>,
+    ) -> Result<()> {
         self.judge(Intent::SetChart {
             item: None,
             kind: chart.kind,
             fields: chart.fields.clone(),
-            entry: Some(Box::new(entry.clone())),
+            entry: entry.clone().map(Box::new),
         })?;
         self.writes += 1;
-        self.insert(patient, entry);
+        if let Some(entry) = entry {
+            self.insert(patient, entry);
+        }
         self.chart
             .entry(chart.item)
             .or_insert((patient, ChartFields::new()))
