@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use vereda_core::client::{PageRequest, PatientFilter};
+use vereda_core::client::{ExportFormat, PageRequest, PatientFilter};
 use vereda_core::error::SyncError;
 use vereda_core::id::PatientId;
 use vereda_core::record::{ChartKind, Contact, Identifier, Kind, NewEntry, PatientRecord};
@@ -46,7 +46,7 @@ fn exported(world: &mut World) -> Vec<Value> {
         }
         let person = world.run(0, |client| async move {
             let view = client.open_patient(patient, "test").await?;
-            view.export("test".to_owned()).await?;
+            view.export(ExportFormat::Fhir, "test".to_owned()).await?;
             Ok::<_, SyncError>((gather(&view).await?, signatures(&client).await?))
         });
         let (records, signatures) = person.expect("a person");
@@ -329,6 +329,20 @@ fn what_was_written_here_loses_no_field() {
     entries += 1 + 3 + 2 + 2 + 1;
 
     let resources = exported(&mut world);
+    let same = import(&mut world, as_files(resources.clone()));
+    assert_eq!(
+        (same.patients.added, same.entries.added, same.chart.added),
+        (0, 0, 0),
+        "it is all here"
+    );
+    assert_eq!(
+        (
+            same.patients.unchanged,
+            same.entries.unchanged,
+            same.chart.unchanged
+        ),
+        (2, entries, 5)
+    );
     let mut empty = World::new(811, 1);
     let report = import(&mut empty, as_files(resources));
     assert_eq!(report.problems, []);

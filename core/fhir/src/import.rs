@@ -190,12 +190,14 @@ impl Import {
                     .iter()
                     .map(|other| (id.min(*other), id.max(*other)));
                 plan.links.extend(pairs);
-                plan.patients.entry(id).or_default().record = Some((position, patient.record));
+                let unit = plan.patients.entry(id).or_default();
+                unit.record = Some((position, patient.record));
+                unit.native = patient.native;
             }
             Target::Entry | Target::Carried => {
                 match mapped(&raw.kind, &raw.name, &element, position, &context)? {
                     Mapped::Entry(patient, mapped) => {
-                        plan.patients.entry(patient).or_default().entries.push(mapped);
+                        plan.patients.entry(patient).or_default().entries.push(*mapped);
                     }
                     Mapped::Chart(patient, chart) => {
                         let unit = plan.patients.entry(patient).or_default();

@@ -68,6 +68,8 @@ pub struct MappedEntry {
     pub withdrawn: bool,
     /// An export carries it as it stood: where it is known, nothing of it can have changed.
     pub is_exact: bool,
+    /// Under which id it was written where it was exported: there it is known by that.
+    pub native: Option<EntryId>,
 }
 
 /// What an import has for one patient.
@@ -75,6 +77,8 @@ pub struct MappedEntry {
 pub struct PatientUnit {
     /// The record, where the Patient resource is in this plan; its origin holds `Patient/id` and the digest.
     pub record: Option<(Position, PatientRecord)>,
+    /// Under which id the patient was registered where they were exported: there they are known by that.
+    pub native: Option<PatientId>,
     /// The entries, by time of occurrence and id.
     pub entries: Vec<MappedEntry>,
     /// Chart items of which no entry tells.

@@ -6,9 +6,9 @@ use crate::plan::{
 };
 use crate::target::{Held, HeldPatient, ImportTarget, Progress};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use vereda_core::error::{Code, Result, SyncError};
-use vereda_core::id::{EntryId, PatientId};
+use vereda_core::id::{ChartItemId, EntryId, PatientId};
 use vereda_core::limits::WRITE_ENTRIES_MAX;
 use vereda_core::record::{Compartment, NewEntry, PatientRecord};
 use vereda_core::redact::Sensitive;
@@ -88,6 +88,7 @@ impl Import {
                 ..Progress::default()
             },
             fresh: HashSet::new(),
+            native: HashMap::new(),
             links: BTreeSet::new(),
             files,
             target,
@@ -110,6 +111,8 @@ struct Run<'a, T> {
     files: Vec<String>,
     /// Patients registered by this very run: nothing of theirs can be there already.
     fresh: HashSet<PatientId>,
+    /// Patients that an export of this very store brings, by the id an import elsewhere gives them.
+    native: HashMap<PatientId, PatientId>,
     /// Pairs to be linked when both are in.
     links: BTreeSet<(PatientId, PatientId)>,
 }
@@ -144,17 +147,42 @@ impl<T: ImportTarget> Run<'_, T> {
     }
 
     async fn unit(&mut self, patient: PatientId, unit: PatientUnit) -> Result<()> {
-        if !self.patient_is_there(patient, unit.record).await? {
+        if let Some(native) = unit.native
+            && self.target.patient(native).await?.is_some()
+        {
+            self.native.insert(patient, native);
+        }
+        let native = self.native.get(&patient).copied();
+        let is_there = match native {
+            // Who was registered here is not registered again, nor brought back to what an older export says.
+            Some(_) => {
+                if unit.record.is_some() {
+                    self.report.patients.unchanged += 1;
+                    self.count_imported("Patient");
+                }
+                true
+            }
+            None => self.patient_is_there(patient, unit.record).await?,
+        };
+        let patient = native.unwrap_or(patient);
+        if !is_there {
+            let reason = "its patient is neither in this import nor on this device";
+            let problem = || SyncError::new(Code::FhirReference, reason);
             for mapped in unit.entries {
-                let reason = "its patient is neither in this import nor on this device";
-                let problem = SyncError::new(Code::FhirReference, reason);
-                self.refuse(mapped.position, &mapped.entry, problem);
+                self.refuse(mapped.position, &mapped.entry, problem());
+            }
+            for (position, name, _) in unit.chart {
+                self.list(position, name, problem());
             }
             return Ok(());
         }
         let mut batch = Batch::default();
         for group in unit.entries.chunks(WRITE_ENTRIES_MAX) {
-            let ids: Vec<EntryId> = group.iter().filter_map(|mapped| mapped.entry.id).collect();
+            let known_as = |mapped: &MappedEntry| match mapped.native {
+                Some(id) if native.is_some() => Some(id),
+                _ => mapped.entry.id,
+            };
+            let ids: Vec<EntryId> = group.iter().filter_map(known_as).collect();
             let held = if self.fresh.contains(&patient) {
                 vec![None; ids.len()]
             } else {
@@ -165,7 +193,15 @@ impl<T: ImportTarget> Run<'_, T> {
             }
         }
         self.write(patient, batch).await?;
-        for (position, name, chart) in unit.chart {
+        for (position, name, mut chart) in unit.chart {
+            let here = crate::map::native(&name)
+                .filter(|_| native.is_some())
+                .map(ChartItemId);
+            if let Some(item) = here
+                && self.target.chart(patient, item).await?.is_some()
+            {
+                chart.item = item;
+            }
             self.chart_alone(patient, position, name, chart).await?;
         }
         Ok(())
@@ -180,7 +216,8 @@ impl<T: ImportTarget> Run<'_, T> {
         chart: MappedChart,
     ) -> Result<()> {
         let held = self.target.chart(patient, chart.item).await?;
-        if held.as_ref() == Some(&chart.fields) {
+        let is_native = chart.item.0.get_version_num() != 5;
+        if held.as_ref() == Some(&chart.fields) || (is_native && held.is_some()) {
             self.report.chart.unchanged += 1;
             self.count_imported(&name);
             return Ok(());
@@ -200,7 +237,9 @@ impl<T: ImportTarget> Run<'_, T> {
 
     /// Links the records that say they are one person's, where both are in.
     async fn link(&mut self) -> Result<()> {
-        for (one, other) in std::mem::take(&mut self.links) {
+        for pair in std::mem::take(&mut self.links) {
+            let here = |patient: PatientId| self.native.get(&patient).copied().unwrap_or(patient);
+            let (one, other) = (here(pair.0), here(pair.1));
             let both =
                 self.target.patient(one).await?.is_some() && self.target.patient(other).await?.is_some();
             if both && self.target.link(one, other).await? {

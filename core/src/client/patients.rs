@@ -288,29 +288,38 @@ fn list(step: &mut Step<'_>, filter: &PatientFilter, page: &PageRequest) -> Resu
     let limit = page.rows();
     let text = filter.words.as_ref().map_or("", |words| words.0.as_str());
     let after: Option<(String, PatientId)> = page.place()?;
+    let rows: Vec<PatientSummary> = found(step, text, after.as_ref(), limit + 1)?
+        .into_iter()
+        .map(|(row, fold)| summary(step, row, fold))
+        .collect::<Result<_>>()?;
+    audit_list(step, "patients", rows.len().min(limit), text)?;
+    Ok(Page::cut(rows, limit, completeness(step)?, |row| {
+        (row.fold.clone(), row.id)
+    }))
+}
+
+/// Patients by name, after a place: those of a whole identifier, or whose names hold the words.
+pub(super) fn found(
+    step: &Step<'_>,
+    text: &str,
+    after: Option<&(String, PatientId)>,
+    limit: usize,
+) -> Result<Vec<(PatientRow, String)>> {
     let by_identifier = patients::sharing_keys(step.transaction, &identifier_keys(text))?;
-    let rows: Vec<PatientSummary> = if by_identifier.is_empty() {
+    if by_identifier.is_empty() {
         let words: Vec<String> = fold(text)
             .split(' ')
             .filter(|word| !word.is_empty())
             .map(str::to_owned)
             .collect();
-        let rows = patients::page(step.transaction, &words, after.as_ref(), limit + 1)?;
-        rows.into_iter()
-            .map(|(row, fold)| summary(step, row, fold))
-            .collect::<Result<_>>()?
-    } else {
-        // Few, in the order of their ids.
-        let rest = by_identifier
-            .iter()
-            .filter(|id| after.as_ref().is_none_or(|(_, after)| *id > after));
-        let rows = rest.map(|id| patients::get(step.transaction, id));
-        rows.filter_map(|row| row.transpose())
-            .map(|row| summary(step, row?, String::new()))
-            .collect::<Result<_>>()?
-    };
-    audit_list(step, "patients", rows.len().min(limit), text)?;
-    Ok(Page::cut(rows, limit, completeness(step)?, |row| {
-        (row.fold.clone(), row.id)
-    }))
+        return Ok(patients::page(step.transaction, &words, after, limit)?);
+    }
+    // Few, in the order of their ids.
+    let rest = by_identifier
+        .iter()
+        .filter(|id| after.is_none_or(|(_, after)| *id > after));
+    let rows = rest.take(limit).map(|id| patients::get(step.transaction, id));
+    rows.filter_map(|row| row.transpose())
+        .map(|row| Ok((row?, String::new())))
+        .collect()
 }

@@ -310,13 +310,6 @@ impl PatientView {
         })
     }
 
-    /// Notes in the audit that what is read now leaves the device.
-    pub async fn export(&self, reason: String) -> Result<()> {
-        let patient = self.patient;
-        self.read(move |step, _| audit::did(step, "export", Some(patient.0), &reason))
-            .await
-    }
-
     pub(super) fn watched<T: 'static>(
         &self,
         query: impl Fn(&Self) -> std::pin::Pin<Box<dyn Future<Output = Result<T>> + Send>> + Send + Sync + 'static,

@@ -113,7 +113,7 @@ enum DeviceCommand {
     Reference(reference::Command),
     /// What waits and why, in plain words; exits with 1 when something needs a person.
     Doctor,
-    /// A patient's whole record, for another program.
+    /// A patient's whole record, the list of patients or all of them, for another program.
     Export(export::Arguments),
 }
 

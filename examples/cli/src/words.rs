@@ -77,6 +77,7 @@ messages! {
     Partial = "Not complete: the first read is not through.", "Incompleto: a primeira leitura não terminou.";
     StaleSince = "As of {}; there may be more by now.", "Situação de {}; pode haver mais.";
     Duplicates = "Likely the same person as:", "Provavelmente a mesma pessoa que:";
+    OnlyAs = "{} is only for {}.", "{} só vale para {}.";
     DuplicatesLink = "If they are one person: `vereda patient link {} ID --reason …`",
         "Se são a mesma pessoa: `vereda patient link {} ID --reason …`";
 

@@ -111,10 +111,22 @@ fn every_document_fits_its_schema() {
         ("audit-export", &["audit", "export"]),
         ("doctor", &["doctor"]),
         ("export", &["export", "--patient", &patient, "--format", "json"]),
-        ("signout", &["signout"]),
+        (
+            "export-list",
+            &[
+                "export",
+                "--patients-list",
+                "--search",
+                "silva",
+                "--format",
+                "json",
+            ],
+        ),
     ] {
         asked(&ana, name, arguments);
     }
+    exports(&clinic, &ana, &patient);
+    asked(&ana, "signout", &["signout"]);
     clinic.admin(&["user", "Auditora", "--unit", "Fluvial", "--role", "auditor"]);
     clinic.admin(&["user", "Chefe", "--unit", "Fluvial", "--role", "supervisor"]);
     fits(
@@ -396,6 +408,55 @@ fn conflict(ana: &Device<'_>, bruno: &Device<'_>, patient: &str) {
             serde_json::json!([])
         );
     }
+}
+
+/// FHIR goes into an empty store and is the same there; a list is a row for each patient, and audited once.
+fn exports(clinic: &Clinic, device: &Device<'_>, patient: &str) {
+    let printed = |arguments: &[&str]| {
+        let output = device
+            .command(&[&["export"], arguments].concat())
+            .output()
+            .expect("it runs");
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let bundle: Value =
+        serde_json::from_str(&printed(&["--patient", patient, "--format", "fhir"])).expect("a Bundle");
+    assert_eq!(bundle["resourceType"], "Bundle");
+    let everything = printed(&["--all", "--format", "fhir", "--reason", "a new system"]);
+    let folder = clinic.path().join("exported");
+    std::fs::create_dir(&folder).expect("a folder");
+    std::fs::write(folder.join("all.ndjson"), &everything).expect("a file");
+    let again = asked(
+        device,
+        "import-fhir",
+        &["import", "fhir", &folder.display().to_string()],
+    );
+    assert_eq!(again["resources"], everything.lines().count());
+    assert_eq!(again["problems"], serde_json::json!([]));
+    let list = printed(&["--patients-list", "--format", "csv"]);
+    let patients = printed(&["--patients-list", "--format", "fhir"]);
+    assert_eq!(list.lines().count(), 1 + patients.lines().count());
+    assert!(list.contains("\r\n"), "RFC 4180 ends a line so");
+    let audit = device.ask(&["audit", "list"]);
+    let told = audit["records"]
+        .as_array()
+        .expect("records")
+        .iter()
+        .map(|entry| &entry["record"]["did"]);
+    let lists: Vec<_> = told
+        .filter(|did| did["action"] == "export_patients_fhir")
+        .collect();
+    assert_eq!(lists.len(), 2, "one for each list");
+    assert!(
+        lists[0]["reason"]
+            .as_str()
+            .is_some_and(|reason| reason.ends_with(" patients: a new system"))
+    );
 }
 
 fn imports(clinic: &Clinic, device: &Device<'_>) {

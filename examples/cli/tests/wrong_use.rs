@@ -38,7 +38,7 @@ fn what_is_typed_wrong_is_told_with_its_code_and_without_what_was_typed() {
                 "--format",
                 "segredo",
             ],
-            "--format <FORMAT> takes one of: json, csv.",
+            "--format <FORMAT> takes one of: json, csv, fhir.",
         ),
         (
             &["event", "amend", "00000000-0000-0000-0000-000000000001"],

@@ -10,6 +10,7 @@ use crate::index::Index;
 use crate::plan::{MappedChart, MappedEntry, Position};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
+use uuid::Uuid;
 use vereda_core::error::Code;
 use vereda_core::id::{EntryId, PatientId};
 use vereda_core::record::{Compartment, Kind, KindRegistry, NewEntry, Origin, PatientField, PatientRecord};
@@ -56,6 +57,8 @@ pub(crate) struct MappedPatient {
     pub(crate) record: PatientRecord,
     /// The patients it is one person with.
     pub(crate) linked: Vec<PatientId>,
+    /// Under which id it was written where it was exported.
+    pub(crate) native: Option<PatientId>,
     /// What of it is in doubt.
     pub(crate) doubt: Option<Fault>,
 }
@@ -76,6 +79,7 @@ pub(crate) fn mapped_patient(
     let id = carried
         .as_ref()
         .map_or_else(|| context.patient(name), |carried| carried.id);
+    let native = carried.as_ref().and_then(|_| native(name)).map(PatientId);
     let (mut record, doubt) = match carried {
         Some(carried) => (carried.record.validated()?, None),
         None => patient::patient(resource)?,
@@ -86,6 +90,7 @@ pub(crate) fn mapped_patient(
             id,
             record,
             linked,
+            native,
             doubt,
         });
     }
@@ -99,13 +104,20 @@ pub(crate) fn mapped_patient(
         id,
         record,
         linked,
+        native,
         doubt,
     })
 }
 
+/// The id in a resource's name, where it is one that was made on a device and derives from no source.
+pub(crate) fn native(name: &str) -> Option<Uuid> {
+    let (_, id) = name.split_once('/')?;
+    Uuid::parse_str(id).ok().filter(|id| id.get_version_num() == 7)
+}
+
 /// What a resource becomes, and whose it is.
 pub(crate) enum Mapped {
-    Entry(PatientId, MappedEntry),
+    Entry(PatientId, Box<MappedEntry>),
     Chart(PatientId, MappedChart),
     /// Nothing: it is of a type that only an export fills.
     Nothing,
@@ -122,10 +134,8 @@ pub(crate) fn mapped(
     let chart = CarriedChart::of(resource)?;
     if let Some(carried) = CarriedEntry::of(resource)? {
         let patient = carried.patient;
-        return Ok(Mapped::Entry(
-            patient,
-            as_carried(name, carried, chart, position)?,
-        ));
+        let entry = as_carried(name, carried, chart, position)?;
+        return Ok(Mapped::Entry(patient, Box::new(entry)));
     }
     if let Some(carried) = chart {
         return Ok(Mapped::Chart(carried.patient, carried.into()));
@@ -134,7 +144,7 @@ pub(crate) fn mapped(
         return Ok(Mapped::Nothing);
     }
     let (patient, entry) = mapped_entry(kind, name, resource, position, context)?;
-    Ok(Mapped::Entry(patient, entry))
+    Ok(Mapped::Entry(patient, Box::new(entry)))
 }
 
 impl From<CarriedChart> for MappedChart {
@@ -171,6 +181,7 @@ fn as_carried(
         chart: chart.map(MappedChart::from),
         withdrawn: false,
         is_exact: true,
+        native: native(name).map(EntryId),
     })
 }
 
@@ -214,6 +225,7 @@ fn mapped_entry(
             chart,
             withdrawn: draft.withdrawn,
             is_exact: false,
+            native: None,
         },
     ))
 }

@@ -14,7 +14,7 @@ mod report;
 pub(crate) mod vitals;
 
 pub(crate) use draft::Draft;
-pub(crate) use finish::{Context, Mapped, mapped, mapped_patient};
+pub(crate) use finish::{Context, Mapped, mapped, mapped_patient, native};
 pub(crate) use reference_row::reference_row;
 
 use crate::datatype::{Concept, Reference};

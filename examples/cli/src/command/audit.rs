@@ -26,11 +26,20 @@ pub(crate) enum Command {
     Export {
         /// json or csv.
         #[arg(long, default_value = "json")]
-        format: super::export::Format,
+        format: Format,
         /// Why.
         #[arg(long, default_value = "review")]
         reason: String,
     },
+}
+
+/// Of what shape.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// One JSON document.
+    Json,
+    /// A row for each record.
+    Csv,
 }
 
 #[derive(Serialize)]
@@ -64,10 +73,10 @@ pub(crate) async fn run(command: Command, client: &Client, output: &Output) -> R
         Command::Export { format, reason } => {
             let exported = audit.export(reason).await?;
             match format {
-                super::export::Format::Json => {
+                Format::Json => {
                     output.print(&serde_json::to_string_pretty(&exported).unwrap_or_default());
                 }
-                super::export::Format::Csv => {
+                Format::Csv => {
                     let heading = ["k", "at", "what", "who", "subject", "reason", "head", "received"];
                     let rows = exported.records.iter().map(|entry| {
                         let told = Told::of(&entry.record);
