@@ -39,6 +39,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     ];
     if !arguments.quick {
         parts.push(vec!["read", "--entries", "1000000"]);
+        parts.push(vec!["stats"]);
     }
     let mut figures = Vec::new();
     for part in parts {

@@ -18,6 +18,7 @@ mod splice;
 mod statistics;
 mod timeline;
 mod transport;
+mod unit_statistics;
 mod view;
 mod watch;
 
@@ -36,6 +37,7 @@ pub use reference::{Freshness, Reference, ReferenceEntry, ReferenceList, TenantK
 pub use statistics::{NumericPoint, NumericRequest, NumericSeries, NumericStatistics, TimelineStatistics};
 pub use timeline::{Charts, Timeline};
 pub use transport::{Clock, Transport, TransportFuture};
+pub use unit_statistics::UnitStatistics;
 pub use view::{EntryDetail, PatientView};
 pub use watch::Watched;
 

@@ -107,6 +107,13 @@ impl Heatmap {
         self.0[weekday as usize][hour as usize] += 1;
     }
 
+    /// Counts entries of an hour of the week: 0 is Monday's first. Others are none.
+    pub fn add_hour(&mut self, hour_of_week: usize, entries: u64) {
+        if let Some(hours) = self.0.get_mut(hour_of_week / HOURS) {
+            hours[hour_of_week % HOURS] += entries;
+        }
+    }
+
     /// The hours in which there are entries, Monday's first.
     pub fn cells(&self) -> impl Iterator<Item = HeatmapCell> {
         let days = (1..).zip(&self.0);

@@ -8,6 +8,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_reading.sql"),
     include_str!("migrations/0003_people.sql"),
     include_str!("migrations/0004_places.sql"),
+    include_str!("migrations/0005_statistics.sql"),
 ];
 
 /// The schema this version writes.

@@ -337,6 +337,10 @@ fn statistics(device: &Device<'_>, patient: &str) {
         ];
         device.ask(&[&vitals[..], &["--at", at, "--body", body]].concat());
     }
+    let of_all = asked(device, "stats-all", &["stats", "--all-patients"]);
+    assert!(of_all["entries"].as_u64() > Some(2));
+    let refused = device.run(&["stats"]);
+    assert_eq!(refused.status.code(), Some(2), "of whom is missing");
     let stats = ["stats", "--patient", patient, "--value", "vitals.systolic"];
     let found = asked(
         device,

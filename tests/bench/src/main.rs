@@ -46,6 +46,12 @@ enum Figures {
         #[arg(long)]
         entries: u32,
     },
+    /// Statistics of all patients at a size.
+    Stats {
+        /// How many entries.
+        #[arg(long, default_value_t = 1_000_000)]
+        entries: u32,
+    },
     /// Opens a store and reads its first page; for measuring the process from outside.
     Open {
         /// The store.
@@ -88,6 +94,7 @@ fn main() {
             Figures::OnlyWrites { count } => writing::only_writes(count).await,
             Figures::Import { entries } => writing::import(entries).await,
             Figures::Read { entries } => reading::run(entries).await,
+            Figures::Stats { entries } => reading::statistics(entries).await,
             Figures::Open { store } => opening::open(&store).await,
             Figures::Opening { entries } => opening::run(entries).await,
             Figures::Gate => gate::run(),

@@ -91,6 +91,41 @@ pub(crate) async fn run(entries: u32) {
     .print();
 }
 
+/// Statistics of all patients in a store of `entries`.
+pub(crate) async fn statistics(entries: u32) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (clinic, mut code) = Clinic::start(folder.path());
+    let code = code("reader");
+    let path = folder.path().join("device.db");
+    let transport = Arc::new(clinic.clone());
+    let store = clinic.device(&path, &code, "http://localhost", transport).await;
+    let mut left = entries;
+    while left > 0 {
+        let part = left.min(100_000);
+        fill(&store, u64::from(left), part).await;
+        left -= part;
+        if left > 0 {
+            store.sync_once(600_000).await.expect("a round");
+        }
+    }
+    let mut took = Vec::new();
+    for _ in 0..200 {
+        let begun = seconds();
+        let found = store.patients().statistics(None).await.expect("statistics");
+        took.push((seconds() - begun) * 1e3);
+        assert_eq!(found.entries, u64::from(entries), "each counts");
+    }
+    let name = format!("statistics of all patients at {entries} entries, p99");
+    Figure {
+        name: &name,
+        value: percentile(&mut took, 0.99),
+        unit: "ms",
+        goal: Some(("<=", 200.0)),
+        floor: None,
+    }
+    .print();
+}
+
 /// Local writes while `entries` come in from a colleague.
 pub(crate) async fn busy(entries: u32) {
     let folder = tempfile::tempdir().expect("a folder");

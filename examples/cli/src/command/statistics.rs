@@ -2,9 +2,10 @@
 
 use super::completeness;
 use super::selection::Selection;
-use crate::failure::{Ending, Result};
+use crate::failure::{Ending, Failure, Result, Usage};
 use crate::output::{Output, Table};
 use crate::words::{Message, Words};
+use std::collections::BTreeMap;
 use vereda_core::client::{Client, NumericRequest, NumericSeries, NumericStatistics, TimelineStatistics};
 use vereda_core::record::{Heatmap, NumericField, Window};
 
@@ -12,7 +13,13 @@ use vereda_core::record::{Heatmap, NumericField, Window};
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    selection: Selection,
+    selection: Option<Selection>,
+    /// Of all patients: counts by kind and hour, and nothing of anybody's content.
+    #[arg(long, conflicts_with_all = ["Selection", "value"])]
+    all_patients: bool,
+    /// Of one of the user's units, by name or id; of all when not given.
+    #[arg(long, requires = "all_patients")]
+    unit: Option<String>,
     /// The values of a numeric field of a kind's bodies, as vitals.systolic or observation.value.
     #[arg(long, value_name = "KIND.FIELD", value_parser = field)]
     value: Option<NumericField>,
@@ -31,27 +38,51 @@ fn window(text: &str) -> Result<Window, String> {
 }
 
 pub(crate) async fn run(arguments: Arguments, client: &Client, output: &Output) -> Result {
-    let filter = arguments.selection.filter()?;
+    let Some(selection) = arguments.selection else {
+        return of_everybody(arguments.all_patients, arguments.unit.as_deref(), client, output).await;
+    };
+    let filter = selection.filter()?;
     let window = arguments.window;
     let numeric = arguments.value.map(|field| NumericRequest { field, window });
-    let view = arguments.selection.open(client).await?;
+    let view = selection.open(client).await?;
     let statistics = view.statistics(filter, numeric).await?;
     output.show(&statistics, |words| text(words, &statistics));
     Ok(Ending::Done)
 }
 
-fn text(words: Words, statistics: &TimelineStatistics) -> String {
+async fn of_everybody(asked: bool, unit: Option<&str>, client: &Client, output: &Output) -> Result {
+    if !asked {
+        return Err(Failure::Usage(Usage::new(
+            Message::OneOfNeeded,
+            &["--patient, --all-patients"],
+        )));
+    }
+    let unit = super::unit(client, unit).await?;
+    let statistics = client.patients().statistics(unit).await?;
+    output.show(&statistics, |words| {
+        let mut text = counts(words, &statistics.by_kind, &statistics.heatmap);
+        text.push_str(&format!("\n{}", completeness(words, &statistics.completeness)));
+        text
+    });
+    Ok(Ending::Done)
+}
+
+fn counts(words: Words, by_kind: &BTreeMap<String, u64>, heatmap: &Heatmap) -> String {
     let mut kinds = Table::new([words.of(Message::ColumnKind), words.of(Message::StatusEntries)]);
-    for (kind, entries) in &statistics.by_kind {
+    for (kind, entries) in by_kind {
         kinds.row([kind.clone(), entries.to_string()]);
     }
     if kinds.is_empty() {
-        let nothing = words.of(Message::None);
-        return format!("{nothing}\n{}", completeness(words, &statistics.completeness));
+        return words.of(Message::None).to_owned();
     }
     let mut text = kinds.text();
     text.push_str(&format!("\n{}\n", words.of(Message::StatisticsHours)));
-    text.push_str(&hours(words, &statistics.heatmap));
+    text.push_str(&hours(words, heatmap));
+    text
+}
+
+fn text(words: Words, statistics: &TimelineStatistics) -> String {
+    let mut text = counts(words, &statistics.by_kind, &statistics.heatmap);
     if let Some(numeric) = &statistics.numeric {
         text.push_str(&values(words, numeric));
     }
