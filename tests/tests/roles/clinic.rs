@@ -2,7 +2,7 @@
 
 use crate::table::{COMPARTMENTS, Cell, cell};
 use vereda_core::id::{PatientId, UnitId};
-use vereda_core::record::{ChartKind, Compartment, PatientRecord};
+use vereda_core::record::{ChartKind, Compartment, Identifier, PatientRecord};
 use vereda_core::redact::Sensitive;
 use vereda_core::testing::SeededEntropy;
 use vereda_server::Role;
@@ -30,6 +30,9 @@ pub(crate) const PLACES: [Place; 3] = [
         unit: "unit-south",
     },
 ];
+
+/// What each place's patient is known by.
+const IDENTIFIERS: [&str; 3] = ["529.982.247-25", "111.444.777-35", "390.533.447-05"];
 
 /// Something that may be read only by whoever reads the compartment in the place.
 #[derive(Clone, Debug)]
@@ -69,6 +72,8 @@ pub(crate) struct Clinic {
     pub(crate) world: World,
     pub(crate) needles: Vec<Needle>,
     pub(crate) patients: Vec<PatientId>,
+    /// Of each place the patient's identifier.
+    pub(crate) identifiers: Vec<Identifier>,
     /// Of each place the author's device.
     pub(crate) authors: Vec<usize>,
     /// Of each place the unit.
@@ -91,6 +96,7 @@ impl Clinic {
             world,
             needles: Vec::new(),
             patients: Vec::new(),
+            identifiers: Vec::new(),
             authors: Vec::new(),
             units: Vec::new(),
         };
@@ -150,7 +156,11 @@ impl Clinic {
             word(Compartment::Sensitive),
         );
         let world = &mut self.world;
-        let record = PatientRecord::named(format!("{identity} da Silva"));
+        let identifier = Identifier::parse("cpf", IDENTIFIERS[self.patients.len()]).expect("a CPF");
+        let record = PatientRecord {
+            identifiers: vec![identifier.clone()],
+            ..PatientRecord::named(format!("{identity} da Silva"))
+        };
         let patient = world
             .run(author, |client| async move {
                 client.patients().register(record).await
@@ -187,6 +197,7 @@ impl Clinic {
         assert_eq!(world.outbox(author).len(), 0, "all of it is at the server");
         assert_eq!(world.drawer(author).len(), 0);
         self.patients.push(patient);
+        self.identifiers.push(identifier.clone());
         let mut needle = |what: &str, compartment, bytes: &[u8]| {
             self.needles.push(Needle {
                 what: format!("{what} of {}", place.unit),
@@ -197,6 +208,11 @@ impl Clinic {
             });
         };
         needle("the name", Compartment::Identity, identity.as_bytes());
+        needle(
+            "the identifier",
+            Compartment::Identity,
+            identifier.value.as_bytes(),
+        );
         needle("the patient's id", Compartment::Identity, patient.as_bytes());
         needle(
             "the patient's id as text",

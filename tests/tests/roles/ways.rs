@@ -7,8 +7,9 @@ use vereda_core::document::{LoadedDocument, operations};
 use vereda_core::engine::HttpRequest;
 use vereda_core::id::{Incarnation, PatientId, UnitId};
 use vereda_core::protocol::{
-    ChangeReference, Cursor, Encoding, EnrolAnswer, Frozen, PATH_ENROL, PATH_SNAPSHOT, PATH_SYNC, PushItem,
-    SnapshotAnswer, SnapshotRequest, SyncAnswer, SyncRequest, change_check, decode_body, encode, encode_body,
+    ChangeReference, Cursor, Encoding, EnrolAnswer, FindAnswer, FindRequest, Frozen, PATH_ENROL, PATH_FIND,
+    PATH_SNAPSHOT, PATH_SYNC, PushItem, SnapshotAnswer, SnapshotRequest, SyncAnswer, SyncRequest,
+    change_check, decode_body, encode, encode_body,
 };
 use vereda_core::record::{Compartment, Intent, PatientRecord, Stream, Write};
 use vereda_core::store::entries::EntryFilter;
@@ -47,6 +48,9 @@ const ALL: &[Compartment] = &[
     Compartment::Sensitive,
 ];
 
+/// The way by which whoever may claim a patient of another unit of the tenant learns that they are there.
+pub(crate) const FIND: &str = "find by identifier";
+
 /// Every way in.
 pub(crate) const WAYS: &[Way] = &[
     Way {
@@ -80,6 +84,11 @@ pub(crate) const WAYS: &[Way] = &[
         shows: &[Compartment::Identity],
     },
     Way {
+        name: FIND,
+        go: find,
+        shows: &[],
+    },
+    Way {
         name: "push onto others' patients",
         go: push_anywhere,
         shows: &[],
@@ -106,6 +115,7 @@ fn plain(path: &str, encoding: Encoding, body: &[u8]) -> Vec<u8> {
         PATH_SYNC => decode_body::<SyncAnswer>(body, encoding).map(|answer| encode(&answer)),
         PATH_ENROL => decode_body::<EnrolAnswer>(body, encoding).map(|answer| encode(&answer)),
         PATH_SNAPSHOT => decode_body::<SnapshotAnswer>(body, encoding).map(|answer| encode(&answer)),
+        PATH_FIND => decode_body::<FindAnswer>(body, encoding).map(|answer| encode(&answer)),
         _ => return body.to_vec(),
     };
     decoded.expect("an answer of this path")
@@ -244,6 +254,24 @@ fn snapshot(clinic: &mut Clinic, reader: Reader) -> Heard {
 fn snapshot_json(clinic: &mut Clinic, reader: Reader) -> Heard {
     let request = all_patients(clinic);
     posted(clinic, reader, PATH_SNAPSHOT, Encoding::Json, &request)
+}
+
+/// Everybody's identifiers, for every unit.
+fn find(clinic: &mut Clinic, reader: Reader) -> Heard {
+    let mut heard = Heard::default();
+    for identifier in clinic.identifiers.clone() {
+        for unit in clinic.units.clone() {
+            let request = FindRequest {
+                identifier: identifier.clone(),
+                unit,
+            };
+            for encoding in [Encoding::Vereda, Encoding::Json] {
+                let reply = ask(clinic, reader, "POST", PATH_FIND, encoding, &request);
+                heard.take(PATH_FIND, encoding, &reply);
+            }
+        }
+    }
+    heard
 }
 
 fn forged(clinic: &Clinic, reader: Reader, n: u64, stream: Stream, patient: PatientId) -> Write {
