@@ -132,6 +132,16 @@ impl Clinic {
         })
     }
 
+    /// The texts of a patient's own record, without those of linked ones.
+    pub(crate) fn own_texts(&mut self, device: usize, patient: PatientId) -> Option<Vec<String>> {
+        let rows = self.world.rows(device).entries.into_iter();
+        let own: Vec<String> = rows
+            .filter(|row| row.patient == patient)
+            .map(|row| row.text.0)
+            .collect();
+        (!own.is_empty()).then_some(own)
+    }
+
     /// What the server holds of a device for a supervisor, as the device knows it.
     pub(crate) fn held(&mut self, device: usize) -> Vec<vereda_core::store::held::HeldRow> {
         self.world

@@ -2,4 +2,5 @@
 
 mod clinic;
 mod departing;
+mod scribbling;
 mod sharing;
