@@ -2,7 +2,7 @@
 //! row of [`WAYS`].
 
 use crate::clinic::{Clinic, Reader};
-use vereda_core::client::{PageRequest, PatientFilter};
+use vereda_core::client::{ExportFormat, PageRequest, PatientFilter};
 use vereda_core::document::{LoadedDocument, operations};
 use vereda_core::engine::HttpRequest;
 use vereda_core::id::{Incarnation, PatientId, UnitId};
@@ -102,6 +102,11 @@ pub(crate) const WAYS: &[Way] = &[
         name: "lists, search and timelines",
         go: lists,
         shows: ALL,
+    },
+    Way {
+        name: "export and statistics",
+        go: exports,
+        shows: &[Compartment::Identity],
     },
     Way {
         name: "the device's file",
@@ -413,6 +418,31 @@ fn lists(clinic: &mut Clinic, reader: Reader) -> Heard {
     Heard {
         bytes: shown.expect("it reads"),
     }
+}
+
+/// What leaves the device for another program, and what is counted on it: of units out of scope nothing is.
+fn exports(clinic: &mut Clinic, reader: Reader) -> Heard {
+    let units = clinic.units.clone();
+    let own = clinic.world.enrolment(reader.device).scope.units[0].id;
+    let exported = clinic.world.run(reader.device, |client| async move {
+        let mut shown: Vec<Vec<u8>> = Vec::new();
+        for format in [ExportFormat::Json, ExportFormat::Csv, ExportFormat::Fhir] {
+            let patients = client.patients();
+            let rows = patients.export(PatientFilter::default(), format, "a test".into());
+            let rows = rows.await?;
+            shown.push(serde_json::to_vec(&rows).expect("JSON"));
+        }
+        for unit in units {
+            let counted = client.patients().statistics(Some(unit)).await;
+            assert_eq!(counted.is_ok(), unit == own, "a unit of others is not counted");
+        }
+        Ok::<_, vereda_core::error::SyncError>((shown, client.patients().statistics(None).await?.entries))
+    });
+    let (bytes, entries) = exported.expect("it reads");
+    if !reader.reads(reader.place, Compartment::Clinical) {
+        assert_eq!(entries, 0, "a count of what is out of scope");
+    }
+    Heard { bytes }
 }
 
 /// Everything in the device's file, decrypted. Of what the device did itself (its audit, its own writes) nothing is
