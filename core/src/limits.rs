@@ -56,6 +56,18 @@ pub const WATCHER_CHANGES_MAX: usize = 1_024;
 pub const SNAPSHOT_PATIENTS_MAX: usize = 200;
 /// Records of one person that are read together.
 pub const LINKED_PATIENTS_MAX: usize = 64;
+/// Documents one request may name.
+pub const DOCUMENTS_ASKED_MAX: usize = 500;
+/// Rows of a segment past which it takes no further document.
+pub const SEGMENT_ROWS: usize = 8_192;
+/// Bytes of a segment's texts and bodies past which it takes no further document.
+pub const SEGMENT_CONTENT_BYTES: usize = 2 * 1024 * 1024;
+/// Bytes of a segment one answer gives.
+pub const SEGMENT_PIECE_BYTES: usize = 512 * 1024;
+/// Rows of segments written in one step.
+pub const INGEST_ROWS: usize = 1_000;
+/// Items of a stream from which on a server offers segments; a shorter log is read.
+pub const SEGMENTS_FROM_ITEMS: u64 = 2_000;
 /// A typed time this far past server time asks for confirmation.
 pub const FUTURE_TOLERANCE_MS: i64 = 24 * 60 * 60 * 1000;
 /// A clock offset that is shown as wrong; also the δ a remote clock may drag ours past server time.

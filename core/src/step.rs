@@ -73,6 +73,8 @@ pub struct Step<'a> {
     pub changes: Changes,
     /// Documents found damaged: set aside once this step is rolled back.
     pub damaged: BTreeSet<DocumentId>,
+    /// Documents of which only the rows are here and more was needed: fetched before others.
+    pub awaited: BTreeSet<DocumentId>,
 }
 
 impl std::fmt::Debug for Step<'_> {

@@ -1,11 +1,13 @@
 //! Requests in, answers out.
 
 use crate::access;
+use crate::documents;
 use crate::enrol;
 use crate::exchange::{HttpRequest, HttpResponse, ServerNow};
 use crate::find;
 use crate::key_file::ServerKeys;
 use crate::refusal::Refusal;
+use crate::segments::{self, SegmentCache};
 use crate::snapshot;
 use crate::store::{QuarantineDecision, QuarantineRow, ServerStore};
 use crate::sync;
@@ -20,10 +22,12 @@ use tokio::sync::broadcast;
 use vereda_core::entropy::Entropy;
 use vereda_core::error::{Code, SyncError};
 use vereda_core::id::{Incarnation, UserId};
-use vereda_core::limits::BODY_WIRE_BYTES_MAX;
+use vereda_core::limits::{BODY_WIRE_BYTES_MAX, SEGMENTS_FROM_ITEMS};
 use vereda_core::protocol::{
-    Encoding, EnrolAnswer, EnrolRequest, FindAnswer, FindRequest, PATH_ENROL, PATH_FIND, PATH_SNAPSHOT,
-    PATH_SYNC, Problem, SnapshotAnswer, SnapshotRequest, SyncAnswer, SyncRequest, decode_body, encode_body,
+    DocumentsAnswer, DocumentsRequest, Encoding, EnrolAnswer, EnrolRequest, FindAnswer, FindRequest,
+    PATH_DOCUMENTS, PATH_ENROL, PATH_FIND, PATH_SEGMENT, PATH_SEGMENTS, PATH_SNAPSHOT, PATH_SYNC, Problem,
+    SEGMENT_MEDIA_TYPE, SegmentRequest, SegmentsAnswer, SegmentsRequest, SnapshotAnswer, SnapshotRequest,
+    SyncAnswer, SyncRequest, decode_body, encode_body,
 };
 use vereda_core::record::{KindRegistry, Stream};
 use vereda_core::time::EpochMs;
@@ -45,6 +49,8 @@ pub struct Poke {
 pub struct ServerOptions {
     /// How many requests one side may make.
     pub limits: Limits,
+    /// Items from which on a stream is offered as segments; `limits::SEGMENTS_FROM_ITEMS` where 0.
+    pub segments_from: u64,
 }
 
 /// What every job may look at.
@@ -52,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) token_key: TokenKey,
     pub(crate) signing_key: SigningKey,
     pub(crate) kinds: KindRegistry,
+    pub(crate) segments: Mutex<SegmentCache>,
+    pub(crate) segments_from: u64,
     throttle: Mutex<Throttle>,
     pokes: broadcast::Sender<Poke>,
     /// Rises when somebody else wrote to the store: an administrator may have changed who may see what.
@@ -83,6 +91,9 @@ enum Request {
     Enrol(EnrolRequest),
     Snapshot(Option<Vec<u8>>, SnapshotRequest),
     Find(Option<Vec<u8>>, FindRequest),
+    Segments(Option<Vec<u8>>, SegmentsRequest),
+    Segment(Option<Vec<u8>>, SegmentRequest),
+    Documents(Option<Vec<u8>>, DocumentsRequest),
     Listen(Option<Vec<u8>>),
     Decide(Incarnation, u64, QuarantineDecision, UserId),
     Probe,
@@ -93,6 +104,9 @@ enum Answer {
     Enrol(Box<EnrolAnswer>),
     Snapshot(SnapshotAnswer),
     Find(FindAnswer),
+    Segments(SegmentsAnswer),
+    Segment(Vec<u8>),
+    Documents(DocumentsAnswer),
     Listen(Vec<Stream>),
     Decided,
     Probe,
@@ -113,6 +127,15 @@ impl Job for Request {
                 snapshot::run(session, access.as_deref(), &request).map(Answer::Snapshot)
             }
             Self::Find(access, request) => find::run(session, access.as_deref(), &request).map(Answer::Find),
+            Self::Segments(access, request) => {
+                segments::list(session, access.as_deref(), &request).map(Answer::Segments)
+            }
+            Self::Segment(access, request) => {
+                segments::piece(session, access.as_deref(), &request).map(Answer::Segment)
+            }
+            Self::Documents(access, request) => {
+                documents::run(session, access.as_deref(), &request).map(Answer::Documents)
+            }
             Self::Listen(access) => access::authenticate(session, access.as_deref(), None)
                 .map(|caller| Answer::Listen(caller.streams.into_iter().collect())),
             Self::Decide(incarnation, n, decision, supervisor) => {
@@ -150,6 +173,11 @@ impl Server {
                 signing_key: SigningKey::from_bytes(&keys.signing),
                 // An app's own kinds pass through, as text and body.
                 kinds: KindRegistry::standard().keeping_unknown(),
+                segments: Mutex::default(),
+                segments_from: match options.segments_from {
+                    0 => SEGMENTS_FROM_ITEMS,
+                    from => from,
+                },
                 throttle: Mutex::new(Throttle::new(options.limits)),
                 pokes: broadcast::Sender::new(POKES_KEPT_MAX),
                 written_elsewhere: AtomicU64::new(0),
@@ -259,6 +287,9 @@ impl Server {
             Answer::Enrol(answer) => encode_body(answer, encoding),
             Answer::Snapshot(answer) => encode_body(answer, encoding),
             Answer::Find(answer) => encode_body(answer, encoding),
+            Answer::Segments(answer) => encode_body(answer, encoding),
+            Answer::Documents(answer) => encode_body(answer, encoding),
+            Answer::Segment(bytes) => return Ok((SEGMENT_MEDIA_TYPE, bytes.clone())),
             Answer::Listen(_) | Answer::Decided => return Err(Refusal::internal("another request's answer")),
             Answer::Probe => return Ok((Encoding::Json.media_type(), self.readiness())),
         };
@@ -298,6 +329,18 @@ fn parse(request: &HttpRequest) -> Result<Request, Refusal> {
         PATH_FIND => {
             method("POST")?;
             body(request).map(|body| Request::Find(access(), body))
+        }
+        PATH_SEGMENTS => {
+            method("POST")?;
+            body(request).map(|body| Request::Segments(access(), body))
+        }
+        PATH_SEGMENT => {
+            method("POST")?;
+            body(request).map(|body| Request::Segment(access(), body))
+        }
+        PATH_DOCUMENTS => {
+            method("POST")?;
+            body(request).map(|body| Request::Documents(access(), body))
         }
         path if is_another_version(path) => Err(Refusal::new(
             426,

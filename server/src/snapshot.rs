@@ -67,7 +67,11 @@ pub(crate) fn run(
     Ok(answer)
 }
 
-fn whole(session: &mut Session<'_>, row: DocumentRow, stream: Stream) -> Result<SnapshotDocument, Refusal> {
+pub(crate) fn whole(
+    session: &mut Session<'_>,
+    row: DocumentRow,
+    stream: Stream,
+) -> Result<SnapshotDocument, Refusal> {
     let saved = LoadedDocument::load(row.chunks.iter().map(Vec::as_slice))
         .map_err(|_| Refusal::internal("a stored document does not open"))?
         .save();

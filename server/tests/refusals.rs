@@ -117,7 +117,10 @@ fn too_many_requests_are_told_when_to_come_again_and_then_served() {
         device: (3, 1),
         ..Limits::default()
     };
-    let mut clinic = Clinic::with(ServerOptions { limits });
+    let mut clinic = Clinic::with(ServerOptions {
+        limits,
+        ..ServerOptions::default()
+    });
     let ana = clinic.device("ana");
     for _ in 0..3 {
         ana.send(&clinic, &ana.request(vec![])).unwrap();

@@ -45,6 +45,8 @@ pub struct Faults {
     pub last_push: usize,
     /// Whoever asks with these bytes in a write gets this status instead of an answer.
     pub refuse_containing: Option<(Vec<u8>, u16)>,
+    /// Requests of this path never arrive.
+    pub lose_path: Option<&'static str>,
     late: Option<Reply>,
 }
 
@@ -58,6 +60,9 @@ impl Faults {
         self.exchanges += 1;
         if self.cut {
             return Err(TransportError::Unreachable);
+        }
+        if self.lose_path == Some(request.path) {
+            return Err(TransportError::TimedOut);
         }
         self.bytes.0 += request.body.len() as u64;
         if let Ok(message) = decode_body::<SyncRequest>(&request.body, Encoding::Vereda) {

@@ -46,6 +46,8 @@ pub struct World {
     pub server_clock: TestClock,
     /// Where everything lies.
     pub folder: TempDir,
+    /// Items from which on the server offers a stream as segments, from its next start; 0 for its own bound.
+    pub segments_from: u64,
     server: Option<Server>,
     keys: ServerKeys,
     entropy: SeededEntropy,
@@ -68,6 +70,7 @@ impl World {
             network: Faults::default(),
             server_clock: TestClock::at(BEGIN_MS),
             folder,
+            segments_from: 0,
             server: None,
             keys,
             entropy,
@@ -117,7 +120,10 @@ impl World {
         self.server = Some(Server::new(
             Box::new(store),
             &self.keys,
-            ServerOptions { limits: unlimited },
+            ServerOptions {
+                limits: unlimited,
+                segments_from: self.segments_from,
+            },
         ));
     }
 

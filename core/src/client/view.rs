@@ -276,7 +276,7 @@ impl PatientView {
             let row = entries::get(step.transaction, &id)?;
             let row = row.filter(|row| person.patients.contains(&row.patient));
             let row = row.ok_or(SyncError::from(Code::UnknownEntry))?;
-            let receipt = receipts::get(step.transaction, &row.write)?;
+            let receipt = receipts::of_entry(step.transaction, &id, &row.write)?;
             let mut detail = EntryDetail {
                 received_ms: receipt.map(|receipt| receipt.received_ms),
                 seq: receipt.map(|receipt| receipt.seq),

@@ -4,6 +4,7 @@
 //! [`LoadedDocument`]; what the change touched is read back as plain values ([`EntryState`], [`ChartState`]) for
 //! the tables. Nothing above this floor sees a CRDT.
 
+mod digest;
 mod error;
 pub mod gate;
 mod genesis;
@@ -11,9 +12,11 @@ mod key;
 mod loaded;
 mod operation;
 mod perform;
+pub mod segment;
 mod state;
 mod touched;
 
+pub use digest::digest_leaf;
 pub use error::DocumentError;
 pub use key::{DocumentKey, DocumentKind};
 pub use loaded::{AppliedChange, ChangeId, LoadedDocument};

@@ -5,11 +5,12 @@ use crate::id::{ChartItemId, EntryId, UserId, WriteId};
 use crate::record::{EntryHeader, Kind};
 use crate::redact::Sensitive;
 use crate::time::Zoned;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// A draft as it stands.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct DraftState {
     /// Its kind.
     pub kind: Kind,

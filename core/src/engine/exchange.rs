@@ -71,6 +71,9 @@ impl Engine {
         id: u64,
         reply: Result<Reply, TransportError>,
     ) {
+        if self.slot_done(now, entropy, effects, id, &reply) {
+            return;
+        }
         // A reply to a request that was given up says nothing.
         if self.in_flight.as_ref().is_none_or(|(waiting, _)| *waiting != id) {
             return;
@@ -285,10 +288,13 @@ impl Engine {
         let answer: Result<SyncAnswer> = decode_body(&body, Encoding::Vereda)
             .map_err(|_| SyncError::new(Code::NotOurServer, "the body is not an answer"));
         let mut copied = false;
+        let mut needed = BTreeSet::new();
         let checked = answer.and_then(|answer| {
             self.transact(now, entropy, effects, |step| {
                 copied = crate::sync::is_copy(step, &asked, &answer)?;
-                check_answer(step, asked.clone(), answer)
+                let pending = check_answer(step, asked.clone(), answer)?;
+                needed = crate::sync::documents_needed(step, &pending)?;
+                Ok(pending)
             })
         });
         match checked {
@@ -299,6 +305,7 @@ impl Engine {
                     bytes,
                 }));
                 self.pending = Some(pending);
+                self.slot.needed = needed;
             }
             Err(error) => {
                 self.give_back(now, entropy, effects, &asked);

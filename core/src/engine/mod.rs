@@ -5,6 +5,7 @@
 mod command;
 mod effect;
 mod exchange;
+mod first_sync;
 mod pending;
 mod round;
 mod status;
@@ -26,8 +27,8 @@ use crate::step::{Changes, Step};
 use crate::store::documents::{self, DocumentHealth};
 use crate::store::{Location, Store, StoreError, StoreKey, departed, meta, outbox};
 use crate::sync::{
-    Asked, PendingAnswer, Reply, Schedule, SliceResult, TransportError, Verdict, Wish, apply_slice,
-    build_request, check_answer, classify, recall, retry_after_ms,
+    Asked, PendingAnswer, Reply, Schedule, SliceResult, TransportError, Verdict, Wish, apply_outcomes,
+    apply_slice, build_request, check_answer, classify, recall, retry_after_ms,
 };
 use crate::time::Now;
 use rusqlite::TransactionBehavior;
@@ -59,6 +60,7 @@ pub struct Engine {
     ask_again: bool,
     departures_failed: bool,
     last_poll_boot_ms: Option<u64>,
+    slot: first_sync::Slot,
 }
 
 impl std::fmt::Debug for Engine {
@@ -131,6 +133,7 @@ impl Engine {
             ask_again: false,
             departures_failed: false,
             last_poll_boot_ms: None,
+            slot: first_sync::Slot::default(),
         })
     }
 
@@ -221,9 +224,11 @@ impl Engine {
             kinds: &self.kinds,
             changes: Changes::default(),
             damaged: BTreeSet::new(),
+            awaited: BTreeSet::new(),
         };
         let worked = work(&mut step);
         damaged.append(&mut step.damaged);
+        self.slot.wanted.append(&mut step.awaited);
         let changes = std::mem::take(&mut step.changes);
         let value = worked?;
         self.device.store_counters(&transaction)?;

@@ -6,10 +6,19 @@ impl Engine {
     /// Applies the next slice of the answer under way. The host calls it when people's commands are done.
     pub fn continue_pending(&mut self, now: Now, entropy: &mut dyn Entropy) -> Vec<Effect> {
         let mut effects = Vec::new();
-        if let Some(mut pending) = self.pending.take() {
+        if self.pending_is_blocked() {
+            self.continue_slot(now, entropy, &mut effects);
+        } else if let Some(mut pending) = self.pending.take() {
             let mut asked_raw = false;
+            // Its pages wait for documents, its outcomes and tokens for nothing.
+            let waits = !self.slot.needed.is_empty();
             let applied = self.transact(now, entropy, &mut effects, |step| {
-                match apply_slice(step, &mut pending)? {
+                let applied = if waits {
+                    apply_outcomes(step, &mut pending)?
+                } else {
+                    apply_slice(step, &mut pending)?
+                };
+                match applied {
                     SliceResult::NeedRaw => {
                         asked_raw = true;
                         Err(SyncError::from(Code::EncodingMismatch))
@@ -19,6 +28,7 @@ impl Engine {
             });
             match applied {
                 Ok(SliceResult::More) => {
+                    self.slot.blocked = false;
                     effects.push(Effect::Progress {
                         applied: pending.applied,
                         total: pending.total,
@@ -34,6 +44,7 @@ impl Engine {
                     self.departures_failed = false;
                     self.raw = false;
                     self.with_refresh = false;
+                    self.slot.blocked = false;
                     self.schedule.succeeded(&now, pending.pushed());
                     self.ask_again = more || pending.asked().own_in_full || self.has_due_writes(&now);
                 }

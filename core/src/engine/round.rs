@@ -1,12 +1,14 @@
 //! What the engine does next by itself: a slice, a request, a time to wake; and what it reports of a round.
 
+use super::first_sync::SlotState;
 use super::*;
 
 impl Engine {
     /// What to do next by itself: a slice of an answer, a request, or a time to wake.
     pub(super) fn go_on(&mut self, now: Now, entropy: &mut dyn Entropy, effects: &mut Vec<Effect>) {
         self.end_waits(&now, effects);
-        self.next_move(now, entropy, effects);
+        let slot = self.slot_move(now, effects);
+        self.next_move(now, entropy, effects, slot);
         if let Some(first) = self.waiters.iter().map(|waiter| waiter.until_boot_ms).min() {
             let asked = effects.iter().find_map(|effect| match effect {
                 Effect::WakeAt { boot_ms } => Some(*boot_ms),
@@ -31,10 +33,16 @@ impl Engine {
         }
     }
 
-    fn next_move(&mut self, now: Now, entropy: &mut dyn Entropy, effects: &mut Vec<Effect>) {
+    fn next_move(&mut self, now: Now, entropy: &mut dyn Entropy, effects: &mut Vec<Effect>, slot: SlotState) {
         if self.pending.is_some() {
-            effects.push(Effect::Continue);
-            return;
+            if !self.pending_is_blocked() {
+                effects.push(Effect::Continue);
+                return;
+            }
+            if slot == SlotState::Busy {
+                return;
+            }
+            self.drop_blocked_answer(now, entropy, effects);
         }
         if self.device.departures.is_some() && !self.departures_failed {
             effects.push(Effect::Continue);
@@ -94,7 +102,16 @@ impl Engine {
         } else {
             self.ask_again && !self.waiters.is_empty()
         };
-        if !wanted {
+        let waits = slot == SlotState::Waits && !self.schedule.is_due(&now);
+        if !wanted && slot == SlotState::Busy {
+            if self.automatic {
+                effects.push(Effect::WakeAt {
+                    boot_ms: self.next_wake(&now),
+                });
+            }
+            return;
+        }
+        if !wanted && !waits {
             // Counting the queue walks all of it: only for somebody who asked, never after every step.
             if !self.waiters.is_empty() {
                 let report = self.done_report(&now);

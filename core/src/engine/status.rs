@@ -2,7 +2,8 @@
 
 use super::Engine;
 use crate::limits::{OUTBOX_BYTES_MAX, OUTBOX_WRITES_MAX};
-use crate::store::{conflicts, cursors, documents, drawer, entries, patients};
+use crate::store::first_sync::{self, FirstSyncProgress};
+use crate::store::{conflicts, cursors, documents, drawer, entries, meta, patients};
 use crate::sync::{Breaker, SyncFailure};
 use crate::time::{EpochMs, Now};
 use serde::Serialize;
@@ -56,6 +57,10 @@ pub struct Status {
     pub halted: bool,
     /// Items applied of the answer under way, and how many it has.
     pub progress: Option<(usize, usize)>,
+    /// How far streams that are read for the first time have come, in bytes and rows.
+    pub first_sync: Option<FirstSyncProgress>,
+    /// Rows found otherwise than their documents have them, and written anew.
+    pub repaired_rows: u64,
     /// Whether lists hold everything.
     pub completeness: Completeness,
     /// Whether every stream lies in a verified copy up to where it was read; `no_backup` otherwise.
@@ -119,6 +124,11 @@ pub(super) fn read(engine: &mut Engine, now: &Now) -> Status {
             .pending
             .as_ref()
             .map(|pending| (pending.applied, pending.total)),
+        first_sync: first_sync::progress(connection).unwrap_or_default(),
+        repaired_rows: meta::get(connection, "repaired_rows")
+            .ok()
+            .flatten()
+            .unwrap_or_default(),
         completeness: match (caught_up, last) {
             (true, Some(last)) if now.wall_ms - last > 2 * super::POLL_MS as i64 => {
                 Completeness::StaleSince(last)

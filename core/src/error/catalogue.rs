@@ -77,6 +77,7 @@ codes! {
     DiskFull = "disk_full", "The device's storage is full; nothing was changed.", "O armazenamento do aparelho está cheio; nada foi alterado.";
     OutboxFull = "outbox_full", "Too many writes wait to be sent; nothing was saved.", "Há gravações demais esperando envio; nada foi salvo.";
     DocumentQuarantined = "document_quarantined", "This chart's file is damaged and was set aside; the rest works.", "O arquivo deste prontuário está danificado e foi isolado; o resto funciona.";
+    DocumentAwaited = "document_awaited", "This chart is still on its way to this device; it can be read, and edited in a moment.", "Este prontuário ainda está chegando a este aparelho; pode ser lido, e editado em instantes.";
     KeyFileUnusable = "key_file_unusable", "The key file cannot be used.", "O arquivo de chave não pode ser usado.";
     Closed = "closed", "The store was closed.", "O armazenamento foi fechado.";
 

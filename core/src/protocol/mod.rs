@@ -11,6 +11,7 @@ mod frozen;
 mod log;
 mod problem;
 mod reference;
+mod segments;
 mod snapshot;
 mod sync;
 mod token;
@@ -28,6 +29,10 @@ pub use log::{
 };
 pub use problem::Problem;
 pub use reference::{ReferenceItem, ReferencePage};
+pub use segments::{
+    DocumentsAnswer, DocumentsRequest, SEGMENT_FORM, SEGMENT_MEDIA_TYPE, SegmentName, SegmentRequest,
+    SegmentsAnswer, SegmentsRequest,
+};
 pub use snapshot::{SnapshotAnswer, SnapshotDocument, SnapshotRecord, SnapshotRequest};
 pub use sync::{
     AuditAnchor, AuditBatch, AuditItem, AuditRecord, ChangeReference, Outcome, OutcomeRun, PushItem,
@@ -45,5 +50,11 @@ pub const PATH_ENROL: &str = "/v1/enrol";
 pub const PATH_SNAPSHOT: &str = "/v1/snapshot";
 /// `POST`: patients of other units, by an exact identifier.
 pub const PATH_FIND: &str = "/v1/find";
+/// `POST`: the list of a stream's row segments.
+pub const PATH_SEGMENTS: &str = "/v1/segments";
+/// `POST`: a segment's bytes.
+pub const PATH_SEGMENT: &str = "/v1/segment";
+/// `POST`: documents whole, by id.
+pub const PATH_DOCUMENTS: &str = "/v1/documents";
 /// `GET`: server-sent events, a poke for each stream that grew.
 pub const PATH_LIVE: &str = "/v1/live";

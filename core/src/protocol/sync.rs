@@ -41,6 +41,9 @@ pub struct SyncRequest {
     /// Writes of this incarnation that the server said it holds in quarantine: what became of them?
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quarantined: Vec<u64>,
+    /// The device takes segments of a stream it has nothing of.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub segments: bool,
 }
 
 /// One write on its way.
@@ -264,6 +267,9 @@ pub struct SyncAnswer {
     /// What became of writes in quarantine, of those the request asks for; one that still waits is not among them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quarantine: Vec<(u64, QuarantineAnswer)>,
+    /// Streams, by their index among the request's cursors, that are to be read from segments first: no page.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<u32>,
     /// Ed25519 over [`super::SignedHeads`].
     pub signature: ByteArray<64>,
 }

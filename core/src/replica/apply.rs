@@ -21,6 +21,9 @@ pub fn apply_own(step: &mut Step<'_>, write: &Write, generation: u32) -> Result<
     for compiled in operations(write, &incarnation) {
         let id = compiled.key.id();
         documents::ensure(step.transaction, &compiled.key, &write.unit)?;
+        if !matches!(write.intent, Intent::Add { .. }) {
+            require_document(step, &compiled.key)?;
+        }
         let applied = with_document(step, &compiled.key, |document| {
             document.apply(&compiled.operations, &actor, None)
         })?;
@@ -74,12 +77,19 @@ pub fn apply_accepted(
         let key = compiled.key;
         documents::ensure(step.transaction, &key, &write.unit)?;
         let row = documents::get(step.transaction, &key.id())?;
-        if row.is_some_and(|row| row.unit == receipt.stream.unit && row.as_of >= receipt.seq) {
+        if row
+            .as_ref()
+            .is_some_and(|row| row.unit == receipt.stream.unit && row.as_of >= receipt.seq)
+        {
             // A snapshot brought this item's change with the document.
             previous.insert(key, Previous::Brought(change.check));
+            if row.is_some_and(|row| row.health.is_rows_only()) {
+                continue;
+            }
             project_by_order(step, &key, incarnation, write, &compiled.operations)?;
             continue;
         }
+        require_document(step, &key)?;
         let dependencies = dependencies(step, &key, change, previous.get(&key))?;
         let applied = with_document(step, &key, |document| match &change.raw {
             Some(raw) => document.apply_raw(raw, &actor),
@@ -189,6 +199,19 @@ pub fn settle_own(step: &mut Step<'_>, incarnation: &Incarnation, write: &Write)
 fn put_reference(step: &mut Step<'_>, rows: &[crate::record::ReferenceRow]) -> Result<()> {
     for row in rows {
         reference::put(step.transaction, row)?;
+    }
+    Ok(())
+}
+
+/// What only the document says is asked of it.
+///
+/// # Errors
+/// `document_awaited` where only its rows are here; it is then fetched before others.
+pub(super) fn require_document(step: &mut Step<'_>, key: &DocumentKey) -> Result<()> {
+    let row = documents::get(step.transaction, &key.id())?;
+    if row.is_some_and(|row| row.health.is_rows_only()) {
+        step.awaited.insert(key.id());
+        return Err(SyncError::from(Code::DocumentAwaited));
     }
     Ok(())
 }

@@ -17,12 +17,8 @@ pub(super) fn write(
     id: &EntryId,
     state: &EntryState,
 ) -> Result<()> {
-    let shown = shown_header(step, state)?;
-    let row = match (&shown, &state.draft) {
-        (Some(header), draft) => Some(final_row(key, id, header, draft.as_ref(), state)),
-        (None, Some(draft)) => Some(draft_row(key, unit, id, draft)),
-        (None, None) => None,
-    };
+    let shown = shown_header(step, id, state)?;
+    let row = row_of(key, unit, id, state, shown);
     if is_shown_elsewhere(step, key, id, row.as_ref())? {
         return Ok(());
     }
@@ -30,7 +26,48 @@ pub(super) fn write(
         Some(row) => entries::put(step.transaction, &row)?,
         None => entries::remove(step.transaction, id)?,
     }
-    write_conflict(step, key, id, state, shown.map(|header| header.write))
+    let shown = shown.map(|header| header.write);
+    write_conflict(step, key, id, state, shown)
+}
+
+fn row_of(
+    key: &DocumentKey,
+    unit: UnitId,
+    id: &EntryId,
+    state: &EntryState,
+    shown: Option<&EntryHeader>,
+) -> Option<EntryRow> {
+    match (shown, &state.draft) {
+        (Some(header), draft) => Some(final_row(key, id, header, draft.as_ref(), state)),
+        (None, Some(draft)) => Some(draft_row(key, unit, id, draft)),
+        (None, None) => None,
+    }
+}
+
+/// Whether the row that is here is the one its document makes.
+pub(super) fn is_as_written(
+    step: &Step<'_>,
+    key: &DocumentKey,
+    unit: UnitId,
+    id: &EntryId,
+    state: &EntryState,
+) -> Result<bool> {
+    let made = row_of(key, unit, id, state, shown_header(step, id, state)?);
+    if is_shown_elsewhere(step, key, id, made.as_ref())? {
+        return Ok(true);
+    }
+    let found = entries::get(step.transaction, id)?;
+    Ok(match (made, found) {
+        (Some(mut made), Some(found)) => {
+            // A final entry's status follows from other rows.
+            if made.status != EntryStatus::Draft && found.status != EntryStatus::Draft {
+                made.status = found.status;
+            }
+            made == found
+        }
+        (None, None) => true,
+        _ => false,
+    })
 }
 
 /// An id that derives from a source (UUIDv5) may stand in two documents: two devices imported it with times in two
@@ -53,7 +90,7 @@ fn is_shown_elsewhere(
         return Ok(false);
     }
     let received = |write: &WriteId, key: &DocumentKey| -> Result<_> {
-        let receipt = receipts::get(step.transaction, write)?;
+        let receipt = receipts::of_entry(step.transaction, id, write)?;
         let place = receipt.map_or((i64::MAX, u64::MAX), |receipt| (receipt.received_ms, receipt.seq));
         Ok((place, key.id()))
     };
@@ -65,7 +102,7 @@ fn is_shown_elsewhere(
 
 /// Of several headers the one a person chose, else the first in the log's order; one that is not in the log yet
 /// comes last.
-fn shown_header<'a>(step: &Step<'_>, state: &'a EntryState) -> Result<Option<&'a EntryHeader>> {
+fn shown_header<'a>(step: &Step<'_>, id: &EntryId, state: &'a EntryState) -> Result<Option<&'a EntryHeader>> {
     if let Some(chosen) = state.chosen.iter().find_map(|chosen| state.headers.get(chosen)) {
         return Ok(Some(chosen));
     }
@@ -74,7 +111,8 @@ fn shown_header<'a>(step: &Step<'_>, state: &'a EntryState) -> Result<Option<&'a
     }
     let mut first: Option<(u64, &EntryHeader)> = None;
     for header in state.headers.values() {
-        let seq = receipts::get(step.transaction, &header.write)?.map_or(u64::MAX, |receipt| receipt.seq);
+        let seq =
+            receipts::of_entry(step.transaction, id, &header.write)?.map_or(u64::MAX, |receipt| receipt.seq);
         if first.is_none_or(|(known, _)| seq < known) {
             first = Some((seq, header));
         }
@@ -89,7 +127,6 @@ fn final_row(
     draft: Option<&DraftState>,
     state: &EntryState,
 ) -> EntryRow {
-    let entry = &header.entry;
     let digest = draft.map(DraftState::digest);
     // The final text never changes: what came into the draft after it was final shows apart.
     let late = draft.filter(|_| {
@@ -97,13 +134,32 @@ fn final_row(
             && digest.is_some_and(|digest| !state.dismissed.contains(&digest))
     });
     EntryRow {
+        headers: if state.chosen.is_empty() {
+            distinct(state).len() as u32
+        } else {
+            1
+        },
+        late_edit: late.map(|draft| draft.text.clone()),
+        draft_digest: digest,
+        ..plain_row(key, id, header.clone())
+    }
+}
+
+/// The row of an entry that is one header and nothing else.
+pub(super) fn plain_row(key: &DocumentKey, id: &EntryId, header: EntryHeader) -> EntryRow {
+    let entry = header.entry;
+    let (origin, performer, origin_digest) = match entry.origin {
+        Some(origin) => (Some(origin.resource), origin.performer, Some(origin.digest)),
+        None => (None, None, None),
+    };
+    EntryRow {
         id: *id,
         patient: key.patient,
         occurred_at: entry.occurred_at,
-        kind: entry.kind.as_str().to_owned(),
+        kind: entry.kind.0,
         status: EntryStatus::Final,
-        text: entry.text.clone(),
-        body: entry.body.clone(),
+        text: entry.text,
+        body: entry.body,
         author: header.author,
         unit: header.unit,
         compartment: key.compartment,
@@ -116,17 +172,13 @@ fn final_row(
             Relation::Retracts(entry) => RelationRow::Retracts(entry),
             Relation::MovedFrom { patient, entry } => RelationRow::MovedFrom(patient, entry),
         }),
-        origin: entry.origin.as_ref().map(|origin| origin.resource.clone()),
-        performer: entry.origin.as_ref().and_then(|origin| origin.performer.clone()),
-        origin_digest: entry.origin.as_ref().map(|origin| origin.digest.clone()),
+        origin,
+        performer,
+        origin_digest,
         write: header.write,
-        headers: if state.chosen.is_empty() {
-            distinct(state).len() as u32
-        } else {
-            1
-        },
-        late_edit: late.map(|draft| draft.text.clone()),
-        draft_digest: digest,
+        headers: 1,
+        late_edit: None,
+        draft_digest: None,
     }
 }
 
@@ -217,13 +269,15 @@ fn write_conflict(
 /// The header that is shown of a final entry, whole.
 pub fn shown_header_of(step: &mut Step<'_>, row: &EntryRow) -> Result<EntryHeader> {
     let key = DocumentKey::chapter(row.patient, row.compartment, row.chapter.0, row.chapter.1);
+    super::apply::require_document(step, &key)?;
     let state = super::apply::with_document(step, &key, |document| Ok(document.entry(&row.id)))?;
-    let header = shown_header(step, &state)?.cloned();
+    let header = shown_header(step, &row.id, &state)?.cloned();
     header.ok_or(crate::error::SyncError::from(crate::error::Code::UnknownEntry))
 }
 
 /// Every header of a final entry, and its draft: for the detail view.
 pub fn entry_state(step: &mut Step<'_>, row: &EntryRow) -> Result<EntryState> {
     let key = DocumentKey::chapter(row.patient, row.compartment, row.chapter.0, row.chapter.1);
+    super::apply::require_document(step, &key)?;
     super::apply::with_document(step, &key, |document| Ok(document.entry(&row.id)))
 }

@@ -1,12 +1,19 @@
 //! Documents from state: a new device is useful before the history is read.
 
 use super::apply::{project, with_document};
-use crate::document::DocumentKey;
+use super::{chart_rows, entry_rows};
+use crate::document::segment::{Segment, SegmentDocument};
+use crate::document::{ChartState, DocumentKey, EntryState, Touched};
 use crate::error::{Code, Result, SyncError};
+use crate::id::{EntryId, UnitId};
 use crate::protocol::SnapshotDocument;
+use crate::record::Stream;
 use crate::step::Step;
-use crate::store::cursors;
 use crate::store::documents::{self, DocumentHealth};
+use crate::store::receipts::{self, Receipt};
+use crate::store::{chart, cursors, entries, meta};
+use crate::time::EpochMs;
+use std::collections::BTreeSet;
 
 fn key_of(document: &SnapshotDocument) -> Result<DocumentKey> {
     let compartment = document.stream.compartment;
@@ -31,6 +38,10 @@ pub fn announce(step: &mut Step<'_>, document: &SnapshotDocument) -> Result<bool
     ) {
         return Ok(false);
     }
+    if known.is_some_and(DocumentHealth::is_rows_only) {
+        documents::set_rows_only_loading(step.transaction, &key.id())?;
+        return Ok(true);
+    }
     documents::set_health(step.transaction, &key.id(), DocumentHealth::Loading)?;
     Ok(true)
 }
@@ -39,7 +50,9 @@ pub fn announce(step: &mut Step<'_>, document: &SnapshotDocument) -> Result<bool
 pub fn take_document(step: &mut Step<'_>, document: &SnapshotDocument) -> Result<()> {
     let key = key_of(document)?;
     let cursor = cursors::get(step.transaction, &document.stream)?;
-    if cursor.seq >= document.as_of {
+    let row = documents::get(step.transaction, &key.id())?;
+    let rows_only = row.is_some_and(|row| row.health.is_rows_only());
+    if !rows_only && cursor.seq >= document.as_of {
         // The log was read past it meanwhile.
         return Ok(documents::set_health(
             step.transaction,
@@ -51,7 +64,13 @@ pub fn take_document(step: &mut Step<'_>, document: &SnapshotDocument) -> Result
     let touched = match merged {
         Ok(touched) => touched,
         Err(error) => {
-            documents::set_health(step.transaction, &key.id(), DocumentHealth::Whole)?;
+            // What has its rows only keeps them; nothing more can be done to it until it is repaired.
+            let health = if rows_only {
+                DocumentHealth::Quarantined
+            } else {
+                DocumentHealth::Whole
+            };
+            documents::set_health(step.transaction, &key.id(), health)?;
             step.documents.evict(&key.id());
             if error.code == Code::GateRefused {
                 // Committed: the announcement is taken back, nothing of the bytes stays.
@@ -64,7 +83,132 @@ pub fn take_document(step: &mut Step<'_>, document: &SnapshotDocument) -> Result
     documents::append_chunk(step.transaction, &key.id(), None, &document.saved, entries)?;
     documents::set_as_of(step.transaction, &key.id(), entries, document.as_of)?;
     documents::set_health(step.transaction, &key.id(), DocumentHealth::Whole)?;
-    project(step, &key, document.stream.unit, &touched)?;
+    if rows_only {
+        compare_rows(step, &key, document.stream.unit, &touched)?;
+    } else {
+        project(step, &key, document.stream.unit, &touched)?;
+    }
     step.changes.patient(key.patient);
     Ok(())
+}
+
+/// Rows that came in a segment are held against the document: one that differs is written anew, and counted.
+fn compare_rows(step: &mut Step<'_>, key: &DocumentKey, unit: UnitId, touched: &Touched) -> Result<()> {
+    let states = with_document(step, key, |document| {
+        let states = touched.entries.iter().map(|entry| document.entry(entry));
+        Ok(states.collect::<Vec<_>>())
+    })?;
+    let mut differ = Touched {
+        entries: BTreeSet::new(),
+        ..touched.clone()
+    };
+    for (entry, state) in touched.entries.iter().zip(&states) {
+        if !entry_rows::is_as_written(step, key, unit, entry, state)? {
+            differ.entries.insert(*entry);
+        }
+    }
+    note_repaired(step, differ.entries.len() as u64)?;
+    project(step, key, unit, &differ)
+}
+
+/// Counts rows that were not as their document has them.
+pub(super) fn note_repaired(step: &mut Step<'_>, rows: u64) -> Result<()> {
+    if rows > 0 {
+        let before: u64 = meta::get(step.transaction, "repaired_rows")?.unwrap_or_default();
+        meta::set(step.transaction, "repaired_rows", &(before + rows))?;
+    }
+    Ok(())
+}
+
+/// Writes rows of a segment's next documents, about `limit` of them. Returns whether there are more.
+///
+/// A document that is here already, of unsent writes or a snapshot, keeps its rows; those that are missing are added,
+/// and the document itself is fetched behind.
+pub fn ingest(step: &mut Step<'_>, segment: &mut Segment, limit: usize) -> Result<bool> {
+    let mut rows = 0;
+    while rows < limit {
+        let Some(document) = segment.take() else {
+            return Ok(false);
+        };
+        rows += document.rows() + 1;
+        take_rows(step, &segment.stream(), segment.as_of(), document)?;
+    }
+    Ok(segment.peek().is_some())
+}
+
+fn take_rows(step: &mut Step<'_>, stream: &Stream, as_of: u64, document: SegmentDocument) -> Result<()> {
+    let key = document.key;
+    let known = documents::get(step.transaction, &key.id())?;
+    if let Some(row) = &known
+        && (row.as_of >= as_of || row.health.is_rows_only() || row.health == DocumentHealth::Quarantined)
+    {
+        return Ok(());
+    }
+    let (entries, bytes) = (document.entries.len() + document.states.len(), document.bytes);
+    documents::put_rows_only(step.transaction, &key, &stream.unit, entries, bytes, as_of)?;
+    let is_new = known.is_none();
+    for entry in document.entries {
+        let receipt = (entry.seq, entry.received_ms);
+        let derived = entry.id.0.get_version_num() == 5;
+        if !is_new && entries::get(step.transaction, &entry.id)?.is_some() {
+            continue;
+        }
+        if derived {
+            let state = EntryState {
+                headers: [(entry.header.write, entry.header)].into(),
+                ..EntryState::default()
+            };
+            take_state(step, &key, stream, &entry.id, &state, &[receipt])?;
+        } else {
+            let row = entry_rows::plain_row(&key, &entry.id, entry.header);
+            entries::put_new(step.transaction, &row, receipt)?;
+        }
+    }
+    for state in document.states {
+        if !is_new && entries::get(step.transaction, &state.id)?.is_some() {
+            continue;
+        }
+        let receipts: Vec<(u64, EpochMs)> = state.headers.iter().map(|(_, seq, at)| (*seq, *at)).collect();
+        let found = EntryState {
+            headers: state
+                .headers
+                .into_iter()
+                .map(|(header, ..)| (header.write, header))
+                .collect(),
+            draft: state.draft,
+            dismissed: state.dismissed.into_iter().map(|digest| *digest).collect(),
+            chosen: state.chosen,
+        };
+        take_state(step, &key, stream, &state.id, &found, &receipts)?;
+    }
+    for item in document.items {
+        let state = ChartState { fields: item.fields };
+        if is_new || chart::get(step.transaction, &key.patient, key.compartment, &item.id)?.is_none() {
+            chart_rows::write(step, &key, stream.unit, &item.id, &state)?;
+        }
+    }
+    step.changes.patient(key.patient);
+    Ok(())
+}
+
+/// `receipts` are of the headers, in their order.
+fn take_state(
+    step: &mut Step<'_>,
+    key: &DocumentKey,
+    stream: &Stream,
+    id: &EntryId,
+    state: &EntryState,
+    receipts: &[(u64, EpochMs)],
+) -> Result<()> {
+    for (write, (seq, received_ms)) in state.headers.keys().zip(receipts) {
+        if *seq > 0 {
+            let receipt = Receipt {
+                stream: *stream,
+                seq: *seq,
+                received_ms: *received_ms,
+            };
+            receipts::put(step.transaction, write, &receipt)?;
+        }
+    }
+    entry_rows::write(step, key, stream.unit, id, state)
 }

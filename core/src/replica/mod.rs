@@ -16,7 +16,7 @@ pub use apply::{Previous, accept_change, apply_accepted, apply_own, settle_own};
 pub use cache::DocumentCache;
 pub use departure::{begin_departures, continue_departures, leave_streams};
 pub use entry_rows::{entry_state, shown_header_of as shown_header};
-pub use first_sync::{announce, take_document};
+pub use first_sync::{announce, ingest, take_document};
 pub use links::{accept_link, refresh_links};
 pub use placement::{accept_placement, end_shares, is_readable, writing_unit};
 pub use reconstruct::{rebuild_documents, reproject_everything, subjects};

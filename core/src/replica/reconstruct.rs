@@ -163,18 +163,25 @@ fn encode_again(
 /// Writes all rows of a document again, and takes away those that are no longer in it.
 fn reproject(step: &mut Step<'_>, key: &DocumentKey, unit: crate::id::UnitId) -> Result<()> {
     let everything = with_document(step, key, |document| Ok(document.everything()))?;
+    let row = documents::get(step.transaction, &key.id())?;
+    let rows_only = row.is_some_and(|row| row.health.is_rows_only());
     let subject = |id| conflicts::Subject {
         patient: key.patient,
         compartment: key.compartment,
         id,
     };
-    for entry in entries::ids_in_chapter(step.transaction, key)? {
+    let here = if rows_only {
+        entries::ids_not_of_segments(step.transaction, key)?
+    } else {
+        entries::ids_in_chapter(step.transaction, key)?
+    };
+    for entry in here {
         if !everything.entries.contains(&entry) {
             entries::remove(step.transaction, &entry)?;
             conflicts::keep_only(step.transaction, &subject(entry.0), &[])?;
         }
     }
-    if matches!(key.kind, crate::document::DocumentKind::Chart) {
+    if matches!(key.kind, crate::document::DocumentKind::Chart) && !rows_only {
         for item in chart::list(step.transaction, &key.patient)? {
             if item.compartment == key.compartment && !everything.chart_items.contains(&item.id) {
                 chart::remove(step.transaction, &key.patient, key.compartment, &item.id)?;

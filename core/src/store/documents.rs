@@ -17,6 +17,28 @@ pub enum DocumentHealth {
     Quarantined,
     /// It can, from the log: bytes from outside that were being opened when the process died are not opened again.
     FromLogOnly,
+    /// Only its rows are here, from a segment, and chunks of own writes since.
+    RowsOnly,
+    /// The same, and bytes from outside are being opened for it.
+    RowsOnlyLoading,
+}
+
+impl DocumentHealth {
+    fn code(self) -> u8 {
+        match self {
+            Self::Whole => 0,
+            Self::Loading => 1,
+            Self::Quarantined => 2,
+            Self::FromLogOnly => 3,
+            Self::RowsOnly => 4,
+            Self::RowsOnlyLoading => 6,
+        }
+    }
+
+    /// Whether only its rows are here.
+    pub fn is_rows_only(self) -> bool {
+        matches!(self, Self::RowsOnly | Self::RowsOnlyLoading)
+    }
 }
 
 /// What is known of a document without opening it.
@@ -55,6 +77,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<DocumentRow> {
             0 => DocumentHealth::Whole,
             1 => DocumentHealth::Loading,
             3 => DocumentHealth::FromLogOnly,
+            4 | 5 => DocumentHealth::RowsOnly,
+            6 | 7 => DocumentHealth::RowsOnlyLoading,
             _ => DocumentHealth::Quarantined,
         },
     })
@@ -200,7 +224,7 @@ pub fn set_health(
 ) -> Result<(), StoreError> {
     connection
         .prepare_cached("UPDATE document SET state = ?2 WHERE id = ?1")?
-        .execute(params![document, health as u8])?;
+        .execute(params![document, health.code()])?;
     Ok(())
 }
 
@@ -220,7 +244,64 @@ pub fn set_as_of(
 /// Documents for which bytes from outside were being opened when the process died. Whether the bytes killed it or a
 /// battery, what is stored is as whole as before; what they would have brought comes with the log.
 pub fn note_interrupted_loads(connection: &Connection) -> Result<usize, StoreError> {
+    // One that has its rows only cannot do without the bytes: they are opened once more, then it is set aside.
+    connection.execute(
+        "UPDATE document SET state = CASE state WHEN 6 THEN 5 ELSE 2 END WHERE state IN (6, 7)",
+        [],
+    )?;
     Ok(connection.execute("UPDATE document SET state = 3 WHERE state = 1", [])?)
+}
+
+/// Bytes from outside are about to be opened for a document of which only the rows are here.
+pub fn set_rows_only_loading(connection: &Connection, document: &DocumentId) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("UPDATE document SET state = state + 2 WHERE id = ?1 AND state IN (4, 5)")?
+        .execute([document])?;
+    Ok(())
+}
+
+/// Makes the row of a document of which only rows are here. `bytes`, `entries`: how full it is, for writers.
+pub fn put_rows_only(
+    connection: &Connection,
+    key: &DocumentKey,
+    unit: &UnitId,
+    entries: usize,
+    bytes: u64,
+    as_of: u64,
+) -> Result<(), StoreError> {
+    let (year, part) = key.chapter_numbers();
+    connection
+        .prepare_cached(
+            "INSERT INTO document (id, kind, patient, compartment, unit, year, part, entries, bytes, as_of, state)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 4)
+             ON CONFLICT (id) DO UPDATE SET state = 4, as_of = max(as_of, excluded.as_of)",
+        )?
+        .execute(params![
+            key.id(),
+            key.kind_name(),
+            key.patient,
+            key.compartment.code(),
+            unit,
+            year,
+            part,
+            entries as i64,
+            bytes as i64,
+            as_of as i64
+        ])?;
+    Ok(())
+}
+
+/// Documents of which only the rows are here, after one, by id.
+pub fn rows_only(
+    connection: &Connection,
+    after: Option<&DocumentId>,
+    limit: usize,
+) -> Result<Vec<DocumentId>, StoreError> {
+    let after = after.map_or(Vec::new(), |id| id.as_bytes().to_vec());
+    let mut statement = connection
+        .prepare_cached("SELECT id FROM document WHERE state >= 4 AND id > ?1 ORDER BY id LIMIT ?2")?;
+    let rows = statement.query_map(params![after, limit as i64], |row| id_column(row, 0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// How many documents are set aside.

@@ -141,9 +141,27 @@ fn read(row: &Row<'_>) -> rusqlite::Result<EntryRow> {
 /// Writes an entry's row in the place of the one it had, and what follows from it for the entry it speaks of.
 pub fn put(connection: &Connection, entry: &EntryRow) -> Result<(), StoreError> {
     // The time of occurrence is in the key: a row whose time changed would stay behind.
-    if occurred_ms(connection, &entry.id)?.is_some_and(|before| before != entry.occurred_at.utc_ms) {
-        remove_row(connection, &entry.id)?;
+    if let Some((before, has_receipt)) = place_of(connection, &entry.id)? {
+        if has_receipt {
+            super::receipts::keep_of_row(connection, &entry.id)?;
+        }
+        if before != entry.occurred_at.utc_ms {
+            remove_row(connection, &entry.id)?;
+        }
     }
+    write(connection, entry, None)
+}
+
+/// Writes the row of an entry that is new here, with its receipt (seq, received).
+pub fn put_new(
+    connection: &Connection,
+    entry: &EntryRow,
+    (seq, received_ms): (u64, i64),
+) -> Result<(), StoreError> {
+    write(connection, entry, Some((seq, received_ms)))
+}
+
+fn write(connection: &Connection, entry: &EntryRow, receipt: Option<(u64, i64)>) -> Result<(), StoreError> {
     let (relation, related, related_patient) = match &entry.relation {
         Some(RelationRow::Amends(entry)) => (1, Some(entry), None),
         Some(RelationRow::Retracts(entry)) => (2, Some(entry), None),
@@ -160,9 +178,9 @@ pub fn put(connection: &Connection, entry: &EntryRow) -> Result<(), StoreError> 
             "INSERT OR REPLACE INTO entry (id, patient, occurred_ms, occurred_offset, kind, status, text, body, author,
              unit, compartment, recorded_ms, recorded_offset, year, part, marks, relation, related_entry,
              related_patient, origin_resource, origin_performer, origin_digest, write_id, headers, late_edit,
-             draft_digest)
+             draft_digest, seq, received_ms)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
-             ?22, ?23, ?24, ?25, ?26)",
+             ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
         )?
         .execute(params![
             entry.id,
@@ -191,6 +209,8 @@ pub fn put(connection: &Connection, entry: &EntryRow) -> Result<(), StoreError> 
             entry.headers,
             entry.late_edit.as_ref().map(|text| &text.0),
             entry.draft_digest.as_ref().map(|digest| digest.as_slice()),
+            receipt.map(|(seq, _)| seq as i64),
+            receipt.map(|(_, received_ms)| received_ms),
         ])?;
     if let Some(RelationRow::Amends(related) | RelationRow::Retracts(related)) = &entry.relation {
         refresh_status(connection, related)?;
@@ -217,9 +237,27 @@ fn remove_row(connection: &Connection, id: &EntryId) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn occurred_ms(connection: &Connection, id: &EntryId) -> Result<Option<i64>, StoreError> {
-    let mut statement = connection.prepare_cached("SELECT occurred_ms FROM entry WHERE id = ?1")?;
-    Ok(statement.query_row([id], |row| row.get(0)).optional()?)
+/// When it happened, and whether the row carries its receipt.
+fn place_of(connection: &Connection, id: &EntryId) -> Result<Option<(i64, bool)>, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT occurred_ms, seq IS NOT NULL FROM entry WHERE id = ?1")?;
+    let found = statement.query_row([id], |row| Ok((row.get(0)?, row.get(1)?)));
+    Ok(found.optional()?)
+}
+
+/// The entries of a chapter's part that did not come in a segment.
+pub fn ids_not_of_segments(
+    connection: &Connection,
+    key: &crate::document::DocumentKey,
+) -> Result<Vec<EntryId>, StoreError> {
+    let (year, part) = key.chapter_numbers();
+    let mut statement = connection.prepare_cached(
+        "SELECT id FROM entry WHERE patient = ?1 AND compartment = ?2 AND year = ?3 AND part = ?4 AND seq IS NULL",
+    )?;
+    let rows = statement.query_map(params![key.patient, key.compartment.code(), year, part], |row| {
+        id_column(row, 0)
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn spoken_of(connection: &Connection, id: &EntryId) -> Result<EntryStatus, StoreError> {

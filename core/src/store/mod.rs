@@ -12,6 +12,7 @@ pub mod documents;
 pub mod drawer;
 pub mod entries;
 mod error;
+pub mod first_sync;
 pub mod held;
 pub mod links;
 pub mod meta;

@@ -42,15 +42,63 @@ pub fn put(connection: &Connection, write: &WriteId, receipt: &Receipt) -> Resul
 pub fn get(connection: &Connection, write: &WriteId) -> Result<Option<Receipt>, StoreError> {
     let mut statement = connection
         .prepare_cached("SELECT unit, compartment, seq, received_ms FROM receipt WHERE write_id = ?1")?;
-    let found = statement.query_row([write], |row| {
-        let compartment = Compartment::from_code(row.get(1)?).unwrap_or(Compartment::Clinical);
-        Ok(Receipt {
-            stream: Stream::new(id_column(row, 0)?, compartment),
-            seq: row.get::<_, i64>(2)? as u64,
-            received_ms: row.get(3)?,
-        })
-    });
-    Ok(found.optional()?)
+    Ok(statement.query_row([write], read).optional()?)
+}
+
+/// Keeps apart the receipt an entry's row carries, before the row is written anew.
+pub(super) fn keep_of_row(connection: &Connection, entry: &crate::id::EntryId) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT OR IGNORE INTO receipt (write_id, unit, compartment, seq, received_ms)
+             SELECT write_id, unit, compartment, seq, received_ms FROM entry WHERE id = ?1 AND seq IS NOT NULL",
+        )?
+        .execute([entry])?;
+    Ok(())
+}
+
+/// The receipt of an entry's write: its row carries it, where it came in a segment.
+pub fn of_entry(
+    connection: &Connection,
+    entry: &crate::id::EntryId,
+    write: &WriteId,
+) -> Result<Option<Receipt>, StoreError> {
+    if let Some(found) = get(connection, write)? {
+        return Ok(Some(found));
+    }
+    let mut statement = connection.prepare_cached(
+        "SELECT unit, compartment, seq, received_ms FROM entry
+         WHERE id = ?1 AND write_id = ?2 AND seq IS NOT NULL",
+    )?;
+    Ok(statement.query_row(params![entry, write], read).optional()?)
+}
+
+/// Own writes the segments hold up to `as_of`: no item of theirs comes any more.
+pub fn forget_own_up_to(
+    connection: &Connection,
+    incarnation: &crate::id::Incarnation,
+    stream: &Stream,
+    as_of: u64,
+) -> Result<(), StoreError> {
+    let own: Vec<i64> = connection
+        .prepare_cached("SELECT n FROM own")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for n in own {
+        let receipt = get(connection, &WriteId::derive(incarnation, n as u64))?;
+        if receipt.is_some_and(|receipt| receipt.stream == *stream && receipt.seq <= as_of) {
+            forget_own(connection, n as u64)?;
+        }
+    }
+    Ok(())
+}
+
+fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Receipt> {
+    let compartment = Compartment::from_code(row.get(1)?).unwrap_or(Compartment::Clinical);
+    Ok(Receipt {
+        stream: Stream::new(id_column(row, 0)?, compartment),
+        seq: row.get::<_, i64>(2)? as u64,
+        received_ms: row.get(3)?,
+    })
 }
 
 /// Keeps what the running hash needs of an own accepted write, and of a record's write all of it.

@@ -7,7 +7,9 @@ mod classify;
 mod request;
 mod schedule;
 
-pub use answer::{PendingAnswer, SliceResult, apply_slice, check_answer, is_copy};
+pub use answer::{
+    PendingAnswer, SliceResult, apply_outcomes, apply_slice, check_answer, documents_needed, is_copy,
+};
 pub use backoff::{retry_after_ms, retry_delay_ms};
 pub use classify::{Reply, TransportError, Verdict, classify};
 pub use request::{Asked, Wish, build_request, recall};

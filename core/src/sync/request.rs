@@ -12,6 +12,7 @@ use crate::protocol::{
 };
 use crate::step::Step;
 use crate::store::cursors::{self, CursorRow};
+use crate::store::first_sync::{self, FirstSyncState};
 use crate::store::held;
 use crate::store::outbox::{self, OutboxRow, WriteState};
 use std::collections::HashMap;
@@ -80,14 +81,24 @@ pub fn build_request(step: &mut Step<'_>, schedule: &Schedule, wish: Wish) -> Re
     for n in pushed.iter().filter(|_| mark) {
         outbox::mark_in_flight(step.transaction, *n)?;
     }
+    let first_reads = first_sync::list(step.transaction)?;
     let cursors: Vec<CursorRow> = if former {
         Vec::new()
     } else {
         let streams = enrolment.scope.streams.iter();
+        // A stream that is being read from segments has no cursor yet.
         streams
+            .filter(|stream| {
+                !first_reads
+                    .iter()
+                    .any(|row| row.stream == **stream && row.state == FirstSyncState::UnderWay)
+            })
             .map(|stream| Ok(cursors::get(step.transaction, stream)?))
             .collect::<Result<_>>()?
     };
+    let declined = first_reads
+        .iter()
+        .any(|row| row.state == FirstSyncState::NotOffered);
     let server_ms = step.device.server_ms(&step.now);
     let fresh = server_ms.is_some_and(|now_ms| now_ms + REFRESH_BEFORE_MS < tokens.expires_ms);
     let request = SyncRequest {
@@ -116,6 +127,7 @@ pub fn build_request(step: &mut Step<'_>, schedule: &Schedule, wish: Wish) -> Re
             crate::reference::wanted(step.transaction, &enrolment)?
         },
         quarantined: held::waiting(step.transaction, incarnation, QUARANTINED_ASKED_MAX)?,
+        segments: !declined && cursors.iter().any(|cursor| cursor.seq == 0 && !cursor.caught_up),
     };
     Ok(Asked {
         request,

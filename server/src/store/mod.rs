@@ -93,6 +93,30 @@ pub trait ServerStore: Send {
     fn document(&mut self, tenant: TenantId, id: DocumentId) -> StoreResult<Option<DocumentRow>>;
     /// The documents of a patient, with their chunks.
     fn documents_of(&mut self, tenant: TenantId, patient: PatientId) -> StoreResult<Vec<DocumentRow>>;
+    /// Whether any patient of a tenant ever was in another unit than their own.
+    fn has_shares(&mut self, tenant: TenantId) -> StoreResult<bool>;
+    /// The patient behind another one, by id, among those with documents at home in a stream.
+    fn next_patient(
+        &mut self,
+        tenant: TenantId,
+        stream: &Stream,
+        after: Option<PatientId>,
+    ) -> StoreResult<Option<PatientId>>;
+    /// The `n`-th of a patient's documents at home in a stream, from 0, by year and part.
+    fn nth_document(
+        &mut self,
+        tenant: TenantId,
+        stream: &Stream,
+        patient: PatientId,
+        n: usize,
+    ) -> StoreResult<Option<DocumentRow>>;
+    /// The places of a patient's writes in a stream's log.
+    fn places(
+        &mut self,
+        tenant: TenantId,
+        stream: &Stream,
+        patient: PatientId,
+    ) -> StoreResult<Vec<vereda_core::document::segment::Place>>;
     /// Adds a change to a document, which is created if it is new; says how many chunks it has now.
     fn append_change(
         &mut self,

@@ -83,6 +83,7 @@ pub(crate) fn run(
     let quarantine = quarantine::answer(session, &caller, &incarnation, &request.quarantined)?;
     let Caller { tokens, .. } = caller;
     Ok(SyncAnswer {
+        segments: pulled.segments,
         epoch: pulled.epoch,
         time_ms: session.now.ms,
         seen,

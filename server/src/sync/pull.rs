@@ -4,6 +4,7 @@ use super::{check, document};
 use crate::access::Caller;
 use crate::places::{Places, Standing};
 use crate::refusal::Refusal;
+use crate::segments;
 use crate::store::{LogRow, StoredChange};
 use crate::writer::Session;
 use ed25519_dalek::Signer;
@@ -25,6 +26,8 @@ pub(super) struct Pulled {
     pub(super) epoch: u64,
     pub(super) origins: Vec<Incarnation>,
     pub(super) pages: Vec<Page>,
+    /// Cursors whose streams are to be read from segments first.
+    pub(super) segments: Vec<u32>,
     heads: Vec<(u64, ByteArray<8>)>,
 }
 
@@ -58,9 +61,18 @@ pub(super) fn run(
     };
     let mut epoch = session.store.epoch()?;
     let mut pages = Vec::new();
+    let mut segments = Vec::new();
     let mut heads = Vec::with_capacity(request.cursors.len());
-    for cursor in &request.cursors {
+    for (cursor, index) in request.cursors.iter().zip(0_u32..) {
         if !caller.may_use(&cursor.stream) {
+            heads.push((cursor.seq, cursor.chain));
+            continue;
+        }
+        if request.segments
+            && cursor.seq == 0
+            && segments::is_offered(session, caller.tenant(), &cursor.stream)?
+        {
+            segments.push(index);
             heads.push((cursor.seq, cursor.chain));
             continue;
         }
@@ -77,6 +89,7 @@ pub(super) fn run(
         epoch,
         origins: puller.origins.list,
         pages,
+        segments,
         heads,
     })
 }

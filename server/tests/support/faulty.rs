@@ -187,6 +187,42 @@ impl ServerStore for FaultyStore {
         self.inner.documents_of(tenant, patient)
     }
 
+    fn has_shares(&mut self, tenant: TenantId) -> StoreResult<bool> {
+        self.fault()?;
+        self.inner.has_shares(tenant)
+    }
+
+    fn next_patient(
+        &mut self,
+        tenant: TenantId,
+        stream: &Stream,
+        after: Option<PatientId>,
+    ) -> StoreResult<Option<PatientId>> {
+        self.fault()?;
+        self.inner.next_patient(tenant, stream, after)
+    }
+
+    fn nth_document(
+        &mut self,
+        tenant: TenantId,
+        stream: &Stream,
+        patient: PatientId,
+        n: usize,
+    ) -> StoreResult<Option<DocumentRow>> {
+        self.fault()?;
+        self.inner.nth_document(tenant, stream, patient, n)
+    }
+
+    fn places(
+        &mut self,
+        tenant: TenantId,
+        stream: &Stream,
+        patient: PatientId,
+    ) -> StoreResult<Vec<vereda_core::document::segment::Place>> {
+        self.fault()?;
+        self.inner.places(tenant, stream, patient)
+    }
+
     fn append_change(
         &mut self,
         tenant: TenantId,

@@ -71,7 +71,14 @@ impl Clinic {
             user: most,
             address: most,
         };
-        let server = Arc::new(Server::new(Box::new(store), &keys, ServerOptions { limits }));
+        let server = Arc::new(Server::new(
+            Box::new(store),
+            &keys,
+            ServerOptions {
+                limits,
+                ..ServerOptions::default()
+            },
+        ));
         let code = move |user: &str| {
             admin
                 .put_user(&mut SystemEntropy, None, user, Role::Clinician, &["unit"])

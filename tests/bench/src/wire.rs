@@ -99,6 +99,7 @@ pub(crate) async fn run(writes: u32, imported: u32) {
             user: most,
             address: most,
         },
+        ..ServerOptions::default()
     };
     let listen = "127.0.0.1:0".parse().expect("an address");
     let config = ServeConfig {

@@ -9,20 +9,22 @@ pub use head::is_copy;
 pub use verify::check_answer;
 
 use crate::bytes::ByteArray;
-use crate::document::DocumentKey;
+use crate::document::{DocumentKey, operations};
 use crate::error::{Code, Result};
+use crate::id::DocumentId;
 use crate::limits::SLICE_ITEMS;
 use crate::protocol::{LogItem, PartItem, SyncAnswer};
-use crate::record::Intent;
+use crate::record::{Intent, Stream};
 use crate::replica;
 use crate::step::Step;
-use crate::store::cursors;
 use crate::store::cursors::CursorRow;
+use crate::store::first_sync::{self, FirstSyncState};
 use crate::store::receipts::Receipt;
+use crate::store::{cursors, documents};
 use crate::sync::request::Asked;
 use head::apply_head;
 use item::{apply_item, apply_own_item, apply_part};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use verify::{chain_after, origin_of};
 
 /// An answer on its way into the store.
@@ -84,13 +86,21 @@ pub enum SliceResult {
     NeedRaw,
 }
 
-/// Applies the next slice. The first one takes the outcomes, tokens, scope and receipts.
-pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<SliceResult> {
+/// Applies what an answer says beside its pages, where these must wait.
+pub fn apply_outcomes(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<SliceResult> {
     if !pending.outcomes_applied {
         pending.outcomes_applied = true;
         if apply_head(step, pending)? {
             return Ok(SliceResult::Forked);
         }
+    }
+    Ok(SliceResult::More)
+}
+
+/// Applies the next slice. The first one takes the outcomes, tokens, scope and receipts.
+pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<SliceResult> {
+    if apply_outcomes(step, pending)? == SliceResult::Forked {
+        return Ok(SliceResult::Forked);
     }
     let mut left = SLICE_ITEMS;
     let mut weight = 0;
@@ -180,7 +190,14 @@ pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<S
             },
         )?;
     }
+    let from_segments: Vec<Stream> = pending.from_segments().collect();
+    for stream in &from_segments {
+        first_sync::begin(step.transaction, stream)?;
+    }
     for cursor in &pending.asked.cursors {
+        if from_segments.contains(&cursor.stream) {
+            continue;
+        }
         let mut row = cursors::get(step.transaction, &cursor.stream)?;
         if !row.caught_up && !more {
             row.caught_up = true;
@@ -190,13 +207,61 @@ pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<S
     // The answer may have widened the scope: what is new in it is still to be read.
     let asked = &pending.asked.cursors;
     let mut in_scope = step.device.enrolled()?.scope.streams.iter();
-    let unasked = in_scope.any(|stream| asked.iter().all(|cursor| cursor.stream != *stream));
+    let first_reads = first_sync::list(step.transaction)?;
+    let is_read_otherwise = |stream: &Stream| {
+        let mut found = first_reads.iter().filter(|row| row.stream == *stream);
+        found.any(|row| row.state == FirstSyncState::UnderWay)
+    };
+    let unasked = in_scope
+        .any(|stream| asked.iter().all(|cursor| cursor.stream != *stream) && !is_read_otherwise(stream));
     Ok(SliceResult::Done {
         more: more || unasked || pending.more_reference,
     })
 }
 
+/// Documents of which only the rows are here and which items of the answer go on from.
+pub fn documents_needed(step: &Step<'_>, pending: &PendingAnswer) -> Result<BTreeSet<DocumentId>> {
+    let mut needed = BTreeSet::new();
+    if documents::rows_only(step.transaction, None, 1)?.is_empty() {
+        return Ok(needed);
+    }
+    for page in &pending.pages {
+        for ((entry, _), seq) in page.items.iter().zip(page.cursor.seq + 1..) {
+            let PageEntry::Item(item) = entry else { continue };
+            let Some(write) = item.write.value() else { continue };
+            let origin = origin_of(&pending.answer, item.origin)?;
+            for compiled in operations(write, &origin) {
+                let id = compiled.key.id();
+                let row = documents::get(step.transaction, &id)?;
+                if row.is_some_and(|row| {
+                    let has_it = row.unit == page.cursor.stream.unit && row.as_of >= seq;
+                    row.health.is_rows_only() && !has_it
+                }) {
+                    needed.insert(id);
+                }
+            }
+        }
+    }
+    Ok(needed)
+}
+
 impl PendingAnswer {
+    /// Whether its outcomes and tokens are applied.
+    pub fn has_outcomes_applied(&self) -> bool {
+        self.outcomes_applied
+    }
+
+    /// Streams the server offers segments of.
+    fn from_segments(&self) -> impl Iterator<Item = Stream> {
+        let places = self.answer.segments.iter();
+        places.filter_map(|place| {
+            self.asked
+                .cursors
+                .get(*place as usize)
+                .map(|cursor| cursor.stream)
+        })
+    }
+
     /// The writes the request pushed.
     pub fn pushed(&self) -> usize {
         self.asked.pushed.len()

@@ -9,6 +9,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("002_scopes.sql"),
     include_str!("003_reference.sql"),
     include_str!("004_places.sql"),
+    include_str!("005_segments.sql"),
 ];
 
 /// Brings a file to this version's schema, or leaves it as it is.

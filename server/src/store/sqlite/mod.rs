@@ -17,6 +17,7 @@ mod record;
 mod reference;
 mod scope;
 mod seal;
+mod segment;
 mod share;
 
 pub use directory::Directory;
@@ -272,6 +273,38 @@ impl ServerStore for SqliteStore {
 
     fn documents_of(&mut self, tenant: TenantId, patient: PatientId) -> StoreResult<Vec<DocumentRow>> {
         self.read_documents_of(tenant, patient)
+    }
+
+    fn has_shares(&mut self, tenant: TenantId) -> StoreResult<bool> {
+        self.read_has_shares(tenant)
+    }
+
+    fn next_patient(
+        &mut self,
+        tenant: TenantId,
+        stream: &Stream,
+        after: Option<PatientId>,
+    ) -> StoreResult<Option<PatientId>> {
+        self.read_next_patient(tenant, stream, after)
+    }
+
+    fn nth_document(
+        &mut self,
+        tenant: TenantId,
+        stream: &Stream,
+        patient: PatientId,
+        n: usize,
+    ) -> StoreResult<Option<DocumentRow>> {
+        self.read_documents_in(tenant, stream, patient, n)
+    }
+
+    fn places(
+        &mut self,
+        tenant: TenantId,
+        stream: &Stream,
+        patient: PatientId,
+    ) -> StoreResult<Vec<vereda_core::document::segment::Place>> {
+        self.read_places(tenant, stream, patient)
     }
 
     fn append_change(

@@ -1,0 +1,553 @@
+//! The slot beside synchronising: segments of streams that are read for the first time, and documents of which only
+//! the rows are here. One request at a time; what it brings is written in steps of its own.
+
+use super::*;
+use crate::bytes::ByteArray;
+use crate::document::segment::Segment;
+use crate::limits::INGEST_ROWS;
+use crate::protocol::{
+    DocumentsAnswer, DocumentsRequest, PATH_DOCUMENTS, PATH_SEGMENT, PATH_SEGMENTS, SEGMENT_FORM,
+    SEGMENT_MEDIA_TYPE, SegmentRequest, SegmentsAnswer, SegmentsRequest, SnapshotDocument,
+};
+use crate::record::Stream;
+use crate::store::first_sync::{self, FirstSyncRow, FirstSyncState, SegmentRow};
+use crate::store::{cursors, receipts};
+use ed25519_dalek::{Signature, VerifyingKey};
+use sha2::{Digest, Sha256};
+use std::collections::VecDeque;
+
+/// Whole segments that may wait to be written while the next is fetched.
+const SEGMENTS_AHEAD: u32 = 3;
+/// Documents asked for at once.
+const DOCUMENTS_AT_ONCE: usize = 200;
+
+/// What the slot is doing.
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    asked: Option<(u64, Asking)>,
+    documents: VecDeque<SnapshotDocument>,
+    segment: Option<([u8; 32], Segment)>,
+    /// Documents somebody waits for.
+    pub(super) wanted: BTreeSet<DocumentId>,
+    /// Documents the answer under way cannot be applied without.
+    pub(super) needed: BTreeSet<DocumentId>,
+    /// The token was not taken: not before a round brought another.
+    pub(super) blocked: bool,
+}
+
+#[derive(Debug)]
+enum Asking {
+    List(Stream, u32),
+    Piece(SegmentRow),
+    Documents(Vec<DocumentId>),
+}
+
+/// Whether the slot has something to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum SlotState {
+    /// No.
+    Idle,
+    /// It is doing it.
+    Busy,
+    /// It has, and must wait for its time or for a round.
+    Waits,
+}
+
+impl Engine {
+    /// Starts what the slot can do now.
+    pub(super) fn slot_move(&mut self, now: Now, effects: &mut Vec<Effect>) -> SlotState {
+        if !self.may_synchronise() || !(self.automatic || !self.waiters.is_empty()) {
+            return SlotState::Idle;
+        }
+        let connection = self.store.connection();
+        let has_work = !self.slot.documents.is_empty()
+            || self.slot.segment.is_some()
+            || first_sync::next_to_apply(connection).is_ok_and(|next| next.is_some());
+        if has_work && self.pending_is_blocked() {
+            effects.push(Effect::Continue);
+        }
+        if self.slot.asked.is_some() || !self.pending_is_blocked() {
+            return SlotState::Busy;
+        }
+        let next = match self.next_asking() {
+            Some(next) => next,
+            None if has_work => return SlotState::Busy,
+            None => return SlotState::Idle,
+        };
+        if self.slot.blocked || !self.schedule.is_due(&now) {
+            return if has_work {
+                SlotState::Busy
+            } else {
+                SlotState::Waits
+            };
+        }
+        if !self.has_fresh_token(&now) {
+            self.slot.blocked = true;
+            self.with_refresh = true;
+            self.ask_again = true;
+            return SlotState::Waits;
+        }
+        match self.ask_slot(next, effects) {
+            Some(()) => SlotState::Busy,
+            None => SlotState::Idle,
+        }
+    }
+
+    /// Whether nothing of an answer can be applied now: then the slot's work comes first.
+    pub(super) fn pending_is_blocked(&self) -> bool {
+        match &self.pending {
+            None => true,
+            Some(pending) => !self.slot.needed.is_empty() && pending.has_outcomes_applied(),
+        }
+    }
+
+    fn may_synchronise(&self) -> bool {
+        let enrolment = self.device.enrolment.as_ref();
+        enrolment.is_some_and(|enrolment| enrolment.tokens.is_some())
+            && self.may_send
+            && !self.schedule.halted
+    }
+
+    fn has_fresh_token(&self, now: &Now) -> bool {
+        let server_ms = self.device.server_ms(now);
+        let tokens = self
+            .device
+            .enrolment
+            .as_ref()
+            .and_then(|enrolment| enrolment.tokens.as_ref());
+        match (server_ms, tokens) {
+            (Some(server_ms), Some(tokens)) => server_ms + 10_000 < tokens.expires_ms,
+            _ => false,
+        }
+    }
+
+    fn next_asking(&mut self) -> Option<Asking> {
+        let first: BTreeSet<DocumentId> = self
+            .slot
+            .needed
+            .iter()
+            .chain(&self.slot.wanted)
+            .copied()
+            .collect();
+        if !first.is_empty() && self.slot.documents.is_empty() {
+            return Some(Asking::Documents(
+                first.into_iter().take(DOCUMENTS_AT_ONCE).collect(),
+            ));
+        }
+        let connection = self.store.connection();
+        let rows = first_sync::list(connection).ok()?;
+        let open: Vec<&FirstSyncRow> = rows
+            .iter()
+            .filter(|row| row.state == FirstSyncState::UnderWay)
+            .collect();
+        if let Some(row) = open.iter().find(|row| row.list_seq == 0) {
+            return Some(Asking::List(row.stream, 0));
+        }
+        if let Some(piece) = first_sync::next_to_fetch(connection, SEGMENTS_AHEAD).ok()? {
+            return Some(Asking::Piece(piece));
+        }
+        if let Some(row) = open.iter().find(|row| !row.listed) {
+            let known = first_sync::known(connection, &row.stream).ok()?;
+            return Some(Asking::List(row.stream, known));
+        }
+        // The rest comes behind, when everything else is here.
+        if !open.is_empty() || self.pending.is_some() || self.ask_again || !self.slot.documents.is_empty() {
+            return None;
+        }
+        let next = documents::rows_only(connection, None, DOCUMENTS_AT_ONCE).ok()?;
+        (!next.is_empty()).then_some(Asking::Documents(next))
+    }
+
+    fn ask_slot(&mut self, asking: Asking, effects: &mut Vec<Effect>) -> Option<()> {
+        let enrolment = self.device.enrolment.clone()?;
+        let (path, body) = match &asking {
+            Asking::List(stream, from) => {
+                let rows = first_sync::list(self.store.connection()).ok()?;
+                let row = rows.iter().find(|row| row.stream == *stream);
+                let request = SegmentsRequest {
+                    stream: *stream,
+                    from: *from,
+                    as_of: row.map_or(0, |row| row.list_seq),
+                };
+                (PATH_SEGMENTS, encode_body(&request, Encoding::Vereda))
+            }
+            Asking::Piece(segment) => {
+                let request = SegmentRequest {
+                    hash: ByteArray::new(segment.hash),
+                    from: segment.got,
+                };
+                (PATH_SEGMENT, encode_body(&request, Encoding::Vereda))
+            }
+            Asking::Documents(documents) => {
+                let documents = documents.clone();
+                (
+                    PATH_DOCUMENTS,
+                    encode_body(&DocumentsRequest { documents }, Encoding::Vereda),
+                )
+            }
+        };
+        let id = self.next_request;
+        self.next_request += 1;
+        let request = HttpRequest {
+            server: enrolment.server.clone(),
+            authority: enrolment.authority.map(|authority| *authority),
+            method: "POST",
+            path,
+            bearer: enrolment.tokens.map(|tokens| tokens.access.clone()),
+            content_type: Encoding::Vereda.media_type(),
+            body,
+        };
+        effects.push(Effect::Log(LogEvent::Asked {
+            correlation: request.correlation(),
+            writes: 0,
+            bytes: request.body.len(),
+        }));
+        self.slot.asked = Some((id, asking));
+        effects.push(Effect::Http { id, request });
+        Some(())
+    }
+
+    /// Takes the reply to a request of the slot; says whether it was one.
+    pub(super) fn slot_done(
+        &mut self,
+        now: Now,
+        entropy: &mut dyn Entropy,
+        effects: &mut Vec<Effect>,
+        id: u64,
+        reply: &Result<Reply, TransportError>,
+    ) -> bool {
+        if self.slot.asked.as_ref().is_none_or(|(waiting, _)| *waiting != id) {
+            return false;
+        }
+        let Some((_, asking)) = self.slot.asked.take() else {
+            return true;
+        };
+        let taken = match (&asking, reply) {
+            (Asking::Piece(segment), Ok(reply)) if is_piece(reply) => {
+                let (segment, body) = (*segment, reply.body.clone());
+                self.transact(now, entropy, effects, |step| take_piece(step, &segment, &body))
+            }
+            (Asking::Piece(segment), reply) if matches!(classify(reply), Verdict::ScopeLost) => {
+                // The server no longer has it: the list is asked for anew.
+                let stream = segment.stream;
+                self.transact(now, entropy, effects, |step| forget_list(step, &stream))
+            }
+            (_, reply) => match classify(reply) {
+                Verdict::Message => {
+                    let body = reply.as_ref().map(|reply| reply.body.clone()).unwrap_or_default();
+                    self.take_slot_message(now, entropy, effects, &asking, &body)
+                }
+                Verdict::Authenticate {
+                    code: "unauthenticated",
+                } => {
+                    self.slot.blocked = true;
+                    self.with_refresh = true;
+                    self.ask_again = true;
+                    Ok(())
+                }
+                Verdict::Retry { code } | Verdict::Authenticate { code } | Verdict::Reject { code } => {
+                    Err(SyncError::from(Code::parse(code).unwrap_or(Code::ServerFailed)))
+                }
+                _ => Err(SyncError::from(Code::NotFound)),
+            },
+        };
+        match taken {
+            Ok(()) => {
+                if self.schedule.failures > 0 {
+                    self.schedule.succeeded(&now, 0);
+                }
+            }
+            Err(error) => {
+                effects.push(Effect::Log(LogEvent::Failed(error.code)));
+                let retry_after = match reply {
+                    Ok(Reply {
+                        retry_after: Some(value),
+                        ..
+                    }) => retry_after_ms(value, self.device.server_ms(&now).unwrap_or(now.wall_ms)),
+                    _ => 0,
+                };
+                self.schedule
+                    .failed(&now, error.code.as_str(), retry_after, 0, entropy);
+                self.drop_blocked_answer(now, entropy, effects);
+            }
+        }
+        self.keep_schedule(effects);
+        true
+    }
+
+    /// An answer that waits for documents which did not come is asked for again.
+    pub(super) fn drop_blocked_answer(
+        &mut self,
+        now: Now,
+        entropy: &mut dyn Entropy,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.slot.needed.is_empty() {
+            return;
+        }
+        self.slot.needed.clear();
+        if let Some(pending) = self.pending.take() {
+            self.give_back(now, entropy, effects, pending.asked());
+            self.ask_again = true;
+        }
+    }
+
+    fn take_slot_message(
+        &mut self,
+        now: Now,
+        entropy: &mut dyn Entropy,
+        effects: &mut Vec<Effect>,
+        asking: &Asking,
+        body: &[u8],
+    ) -> Result<()> {
+        let not_ours = |_| SyncError::from(Code::NotOurServer);
+        match asking {
+            Asking::List(stream, known) => {
+                let answer: SegmentsAnswer = decode_body(body, Encoding::Vereda).map_err(not_ours)?;
+                let (stream, known) = (*stream, *known);
+                let offered = self.transact(now, entropy, effects, |step| {
+                    take_list(step, &stream, known, &answer)
+                })?;
+                self.ask_again |= !offered;
+                self.finish_streams(now, entropy, effects)
+            }
+            Asking::Documents(asked) => {
+                let answer: DocumentsAnswer = decode_body(body, Encoding::Vereda).map_err(not_ours)?;
+                let came: BTreeSet<DocumentId> =
+                    answer.documents.iter().map(|document| document.id).collect();
+                let left: BTreeSet<DocumentId> = answer.left_out.iter().copied().collect();
+                let missing: Vec<DocumentId> = asked
+                    .iter()
+                    .filter(|id| !came.contains(id) && !left.contains(id))
+                    .copied()
+                    .collect();
+                for id in asked.iter().filter(|id| !left.contains(id)) {
+                    self.slot.wanted.remove(id);
+                }
+                for id in &missing {
+                    self.slot.needed.remove(id);
+                }
+                self.slot.documents.extend(answer.documents);
+                // The server has none of this name for us: the rows stay, what speaks of it is kept unread.
+                self.transact(now, entropy, effects, |step| {
+                    for id in &missing {
+                        documents::set_health(step.transaction, id, DocumentHealth::Quarantined)?;
+                    }
+                    Ok(())
+                })
+            }
+            Asking::Piece(_) => Err(SyncError::from(Code::NotOurServer)),
+        }
+    }
+
+    /// Writes the next rows of a segment, or the next document. The host calls it when people's commands are done.
+    pub(super) fn continue_slot(&mut self, now: Now, entropy: &mut dyn Entropy, effects: &mut Vec<Effect>) {
+        let worked = match self.slot.documents.pop_front() {
+            Some(document) => self.take_slot_document(now, entropy, effects, &document),
+            None => self.continue_segment(now, entropy, effects),
+        };
+        if let Err(error) = worked {
+            self.slot.segment = None;
+            effects.push(Effect::Log(LogEvent::Failed(error.code)));
+            self.schedule.failed(&now, error.code.as_str(), 0, 0, entropy);
+            self.keep_schedule(effects);
+        }
+    }
+
+    fn take_slot_document(
+        &mut self,
+        now: Now,
+        entropy: &mut dyn Entropy,
+        effects: &mut Vec<Effect>,
+        document: &SnapshotDocument,
+    ) -> Result<()> {
+        self.slot.needed.remove(&document.id);
+        let announced = self.transact(now, entropy, effects, |step| {
+            crate::replica::announce(step, document)
+        })?;
+        if !announced {
+            return Ok(());
+        }
+        let taken = self.transact(now, entropy, effects, |step| {
+            crate::replica::take_document(step, document)
+        });
+        match taken {
+            Err(error) if error.code == Code::DocumentQuarantined => Ok(()),
+            taken => taken,
+        }
+    }
+
+    fn continue_segment(
+        &mut self,
+        now: Now,
+        entropy: &mut dyn Entropy,
+        effects: &mut Vec<Effect>,
+    ) -> Result<()> {
+        let (hash, mut segment) = match self.slot.segment.take() {
+            Some(segment) => segment,
+            None => {
+                let connection = self.store.connection();
+                let Some(next) = first_sync::next_to_apply(connection)? else {
+                    return Ok(());
+                };
+                let bytes = first_sync::pieces(connection, &next.hash)?;
+                match Segment::decode(&bytes) {
+                    Ok(segment) if segment.stream() == next.stream => (next.hash, segment),
+                    // Its hash was signed: this version cannot read it. The log can be read.
+                    _ => {
+                        self.ask_again = true;
+                        return self.transact(now, entropy, effects, |step| decline(step, &next.stream));
+                    }
+                }
+            }
+        };
+        let more = self.transact(now, entropy, effects, |step| {
+            let more = crate::replica::ingest(step, &mut segment, INGEST_ROWS)?;
+            if !more {
+                first_sync::note_applied(step.transaction, &hash)?;
+            }
+            step.changes.queue = true;
+            Ok(more)
+        })?;
+        if more {
+            self.slot.segment = Some((hash, segment));
+            return Ok(());
+        }
+        if let Ok(Some(progress)) = first_sync::progress(self.store.connection()) {
+            effects.push(Effect::Progress {
+                applied: progress.rows as usize,
+                total: progress.rows_total as usize,
+            });
+        }
+        self.finish_streams(now, entropy, effects)
+    }
+
+    /// Streams whose rows are all here go on from the log.
+    fn finish_streams(
+        &mut self,
+        now: Now,
+        entropy: &mut dyn Entropy,
+        effects: &mut Vec<Effect>,
+    ) -> Result<()> {
+        for row in first_sync::list(self.store.connection())? {
+            let finished = row.state == FirstSyncState::UnderWay
+                && row.listed
+                && !first_sync::has_open(self.store.connection(), &row.stream)?;
+            if finished {
+                self.transact(now, entropy, effects, |step| finish(step, &row))?;
+                self.ask_again = true;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_piece(reply: &Reply) -> bool {
+    reply.status == 200
+        && reply.content_type.eq_ignore_ascii_case(SEGMENT_MEDIA_TYPE)
+        && !reply.body.is_empty()
+}
+
+/// Keeps bytes of a segment; what the hash does not say is dropped.
+fn take_piece(step: &mut Step<'_>, segment: &SegmentRow, body: &[u8]) -> Result<()> {
+    let missing = (segment.bytes - segment.got.min(segment.bytes)) as usize;
+    let body = &body[..body.len().min(missing)];
+    first_sync::add_piece(step.transaction, segment, body)?;
+    if body.len() == missing {
+        let bytes = first_sync::pieces(step.transaction, &segment.hash)?;
+        let hash: [u8; 32] = Sha256::digest(&bytes).into();
+        if hash != segment.hash {
+            first_sync::drop_pieces(step.transaction, &segment.hash)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes part of a list in. Returns whether segments are offered.
+fn take_list(step: &mut Step<'_>, stream: &Stream, known: u32, answer: &SegmentsAnswer) -> Result<bool> {
+    let not_ours = |detail| SyncError::new(Code::NotOurServer, detail);
+    let key = step.device.enrolled()?.signing_key;
+    let key = VerifyingKey::from_bytes(&key).map_err(|_| not_ours("no key"))?;
+    key.verify_strict(
+        &answer.signed_bytes(stream),
+        &Signature::from_bytes(&answer.signature),
+    )
+    .map_err(|_| not_ours("the list's signature does not hold"))?;
+    if answer.as_of == 0 || answer.form != SEGMENT_FORM {
+        decline(step, stream)?;
+        return Ok(false);
+    }
+    let rows = first_sync::list(step.transaction)?;
+    let Some(row) = rows.into_iter().find(|row| row.stream == *stream) else {
+        return Ok(true);
+    };
+    if answer.first == 0 && known > 0 {
+        first_sync::forget(step.transaction, stream)?;
+    } else if answer.first != known {
+        return Err(not_ours("a list with a gap"));
+    }
+    first_sync::add(step.transaction, stream, answer.first, &answer.segments)?;
+    // What was written from an earlier list is at least as old as that.
+    let (seq, chain) = match row.seq {
+        0 => (answer.as_of, answer.chain()),
+        seq if seq <= answer.as_of => (seq, row.chain),
+        _ => (answer.as_of, answer.chain()),
+    };
+    let row = FirstSyncRow {
+        stream: *stream,
+        state: FirstSyncState::UnderWay,
+        seq,
+        chain,
+        listed: !answer.more,
+        list_seq: answer.as_of,
+    };
+    first_sync::put(step.transaction, &row)?;
+    Ok(true)
+}
+
+fn forget_list(step: &mut Step<'_>, stream: &Stream) -> Result<()> {
+    first_sync::forget(step.transaction, stream)?;
+    for row in first_sync::list(step.transaction)? {
+        if row.stream == *stream {
+            let row = FirstSyncRow {
+                listed: false,
+                list_seq: 0,
+                ..row
+            };
+            first_sync::put(step.transaction, &row)?;
+        }
+    }
+    Ok(())
+}
+
+/// The stream is read from its log.
+fn decline(step: &mut Step<'_>, stream: &Stream) -> Result<()> {
+    first_sync::forget(step.transaction, stream)?;
+    let row = FirstSyncRow {
+        stream: *stream,
+        state: FirstSyncState::NotOffered,
+        seq: 0,
+        chain: [0; 32],
+        listed: true,
+        list_seq: 0,
+    };
+    Ok(first_sync::put(step.transaction, &row)?)
+}
+
+fn finish(step: &mut Step<'_>, row: &FirstSyncRow) -> Result<()> {
+    let cursor = cursors::CursorRow {
+        seq: row.seq,
+        chain: row.chain,
+        caught_up: false,
+        ..cursors::get(step.transaction, &row.stream)?
+    };
+    cursors::put(step.transaction, &cursor)?;
+    let done = FirstSyncRow {
+        state: FirstSyncState::Done,
+        ..*row
+    };
+    first_sync::put(step.transaction, &done)?;
+    let incarnation = step.device.incarnation;
+    receipts::forget_own_up_to(step.transaction, &incarnation, &row.stream, row.seq)?;
+    Ok(first_sync::forget(step.transaction, &row.stream)?)
+}
