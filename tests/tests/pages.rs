@@ -38,6 +38,7 @@ fn what_to_do(code: Code) -> Option<&'static str> {
         "store_too_new" | "protocol_unsupported" | "app_too_old" => {
             "Offer the update; reading goes on where it can."
         }
+        "document_awaited" => "Show it as on its way, and let the person try again after the next round.",
         "store_damaged" | "document_quarantined" => "Show what was set aside; the rest works. Report it.",
         "disk_full" => "Say so; nothing was changed. Reading and sending still work.",
         "outbox_full" => "Say so loudly, and find a network: nothing more can be saved.",

@@ -56,7 +56,8 @@ pub(super) enum SlotState {
 impl Engine {
     /// Starts what the slot can do now.
     pub(super) fn slot_move(&mut self, now: Now, effects: &mut Vec<Effect>) -> SlotState {
-        if !self.may_synchronise() || !(self.automatic || !self.waiters.is_empty()) {
+        let is_asked = self.automatic || !self.waiters.is_empty();
+        if !self.may_synchronise() || !is_asked {
             return SlotState::Idle;
         }
         let connection = self.store.connection();
@@ -402,6 +403,10 @@ impl Engine {
             }
         };
         let more = self.transact(now, entropy, effects, |step| {
+            if !first_sync::has_open(step.transaction, &segment.stream())? {
+                // The stream left the scope meanwhile.
+                return Ok(false);
+            }
             let more = crate::replica::ingest(step, &mut segment, INGEST_ROWS)?;
             if !more {
                 first_sync::note_applied(step.transaction, &hash)?;

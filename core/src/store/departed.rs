@@ -113,7 +113,8 @@ pub fn remove_own_records(connection: &Connection, patient: &PatientId) -> Resul
 
 /// Forgets how far a stream was read, and what of it could not be read: should it come back, it is read anew.
 pub fn remove_stream(connection: &Connection, stream: &Stream) -> Result<(), StoreError> {
-    for table in ["cursor", "unread"] {
+    super::first_sync::forget(connection, stream)?;
+    for table in ["cursor", "unread", "first_sync"] {
         connection
             .prepare_cached(&format!(
                 "DELETE FROM {table} WHERE unit = ?1 AND compartment = ?2"

@@ -203,6 +203,7 @@ impl Device {
             raw: self.raw,
             reference: None,
             quarantined: Vec::new(),
+            segments: false,
         }
     }
 

@@ -39,6 +39,8 @@ impl Clock for Time {
 pub(crate) struct Clinic {
     pub(crate) server: Arc<Server>,
     pub(crate) time: Time,
+    pub(crate) keys: Arc<ServerKeys>,
+    pub(crate) path: std::path::PathBuf,
 }
 
 impl Transport for Clinic {
@@ -91,6 +93,8 @@ impl Clinic {
             Self {
                 server,
                 time: Time::default(),
+                keys: Arc::new(keys),
+                path,
             },
             code,
         )

@@ -3,6 +3,7 @@
 
 mod clinic;
 mod figure;
+mod first_sync;
 mod floor;
 mod gate;
 mod measure;
@@ -74,6 +75,30 @@ enum Figures {
         #[arg(long, default_value_t = 20_000)]
         imported: u32,
     },
+    /// First sync of new devices at a size.
+    FirstSync {
+        /// How many entries.
+        #[arg(long, default_value_t = 100_000)]
+        entries: u32,
+        /// Over loopback HTTP, the device in a process of its own.
+        #[arg(long)]
+        http: bool,
+    },
+    /// A first sync in this process; for measuring it from outside.
+    FirstSyncDevice {
+        /// The device's store.
+        #[arg(long)]
+        store: PathBuf,
+        /// The server.
+        #[arg(long)]
+        server: String,
+        /// An enrolment code.
+        #[arg(long)]
+        code: String,
+        /// Replies to cut.
+        #[arg(long, default_value_t = 0)]
+        cuts: u64,
+    },
     /// Local writes while entries come in.
     Busy {
         /// How many entries come in.
@@ -97,6 +122,13 @@ fn main() {
             Figures::Stats { entries } => reading::statistics(entries).await,
             Figures::Open { store } => opening::open(&store).await,
             Figures::Opening { entries } => opening::run(entries).await,
+            Figures::FirstSync { entries, http } => first_sync::run(entries, http).await,
+            Figures::FirstSyncDevice {
+                store,
+                server,
+                code,
+                cuts,
+            } => first_sync::device(&store, &server, &code, cuts).await,
             Figures::Gate => gate::run(),
             Figures::Wire { writes, imported } => wire::run(writes, imported).await,
             Figures::Busy { entries } => reading::busy(entries).await,

@@ -9,8 +9,9 @@ use std::fmt::Debug;
 use vereda_core::document::{DocumentKey, LoadedDocument, operations};
 use vereda_core::id::{DocumentId, Incarnation, WriteId};
 use vereda_core::protocol::{
-    self, AuditRecord, EnrolAnswer, EnrolRequest, EnrolmentCode, FindAnswer, FindRequest, Problem,
-    SignedHeads, SnapshotAnswer, SnapshotRequest, SyncAnswer, SyncRequest,
+    self, AuditRecord, DocumentsAnswer, DocumentsRequest, EnrolAnswer, EnrolRequest, EnrolmentCode,
+    FindAnswer, FindRequest, Problem, SegmentRequest, SegmentsAnswer, SegmentsRequest, SignedHeads,
+    SnapshotAnswer, SnapshotRequest, SyncAnswer, SyncRequest,
 };
 use vereda_core::record::{Class, KindRegistry, Write};
 
@@ -49,6 +50,11 @@ pub(crate) fn message(vector: &Value) {
         "FindRequest" => drop(both_ways::<FindRequest>(vector)),
         "FindAnswer" => drop(both_ways::<FindAnswer>(vector)),
         "SnapshotRequest" => drop(both_ways::<SnapshotRequest>(vector)),
+        "SegmentsRequest" => drop(both_ways::<SegmentsRequest>(vector)),
+        "SegmentsAnswer" => drop(both_ways::<SegmentsAnswer>(vector)),
+        "SegmentRequest" => drop(both_ways::<SegmentRequest>(vector)),
+        "DocumentsRequest" => drop(both_ways::<DocumentsRequest>(vector)),
+        "DocumentsAnswer" => drop(both_ways::<DocumentsAnswer>(vector)),
         "SnapshotAnswer" => drop(both_ways::<SnapshotAnswer>(vector)),
         "SignedHeads" => drop(both_ways::<SignedHeads>(vector)),
         "AuditRecord" => drop(both_ways::<AuditRecord>(vector)),

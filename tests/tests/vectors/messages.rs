@@ -8,10 +8,11 @@ use vereda_core::error::{Code, SyncError};
 use vereda_core::id::{Incarnation, UserId};
 use vereda_core::protocol::{
     AuditAnchor, AuditBatch, AuditItem, AuditRecord, ChangeReference, Credential, Cursor, DocumentChange,
-    EnrolAnswer, EnrolRequest, EnrolmentCode, FindAnswer, FindRequest, Found, Frozen, LogItem, Outcome,
-    OutcomeRun, Page, PageItem, PartChange, PartItem, Person, Problem, PushItem, QuarantineAnswer,
-    ReferenceItem, ReferencePage, Scope, Seen, SignedHeads, SnapshotAnswer, SnapshotDocument, SnapshotRecord,
-    SnapshotRequest, SyncAnswer, SyncRequest, Tokens, Unit, change_check, share_tag,
+    DocumentsAnswer, DocumentsRequest, EnrolAnswer, EnrolRequest, EnrolmentCode, FindAnswer, FindRequest,
+    Found, Frozen, LogItem, Outcome, OutcomeRun, Page, PageItem, PartChange, PartItem, Person, Problem,
+    PushItem, QuarantineAnswer, ReferenceItem, ReferencePage, SEGMENT_FORM, Scope, Seen, SegmentName,
+    SegmentRequest, SegmentsAnswer, SegmentsRequest, SignedHeads, SnapshotAnswer, SnapshotDocument,
+    SnapshotRecord, SnapshotRequest, SyncAnswer, SyncRequest, Tokens, Unit, change_check, share_tag,
 };
 use vereda_core::record::{Compartment, Identifier, Stream};
 use vereda_core::redact::Sensitive;
@@ -181,6 +182,7 @@ fn full_request() -> SyncRequest {
         }),
         raw: true,
         reference: Some(5),
+        segments: true,
         ..idle_request()
     }
 }
@@ -202,6 +204,7 @@ fn idle_answer() -> SyncAnswer {
         durable: Vec::new(),
         reference: None,
         quarantine: Vec::new(),
+        segments: Vec::new(),
         signature: ByteArray::new([0x5a; 64]),
     }
 }
@@ -295,6 +298,7 @@ fn full_answer() -> SyncAnswer {
                 },
             ],
         }),
+        segments: vec![1],
         ..idle_answer()
     }
 }
@@ -366,6 +370,23 @@ fn snapshot() -> SnapshotAnswer {
             saved: ByteBuf::from(document.save()),
         }],
         left_out: vec![sample::other_patient()],
+    }
+}
+
+fn segments() -> SegmentsAnswer {
+    SegmentsAnswer {
+        epoch: 99,
+        form: SEGMENT_FORM,
+        as_of: 17,
+        chain: ByteArray::new([0xc0; 32]),
+        first: 2,
+        segments: vec![SegmentName {
+            hash: ByteArray::new([0x77; 32]),
+            bytes: 400_000,
+            rows: 8_192,
+        }],
+        more: true,
+        signature: ByteArray::new([0x5a; 64]),
     }
 }
 
@@ -451,6 +472,40 @@ pub(crate) fn vectors() -> Vec<Value> {
         file::encoded("signed_heads", "SignedHeads", &heads),
         file::encoded("snapshot_request", "SnapshotRequest", &named),
         file::encoded("snapshot_answer", "SnapshotAnswer", &snapshot()),
+        file::encoded(
+            "segments_request",
+            "SegmentsRequest",
+            &SegmentsRequest {
+                stream: sample::stream(),
+                from: 2,
+                as_of: 17,
+            },
+        ),
+        file::encoded("segments_answer", "SegmentsAnswer", &segments()),
+        file::encoded(
+            "segment_request",
+            "SegmentRequest",
+            &SegmentRequest {
+                hash: ByteArray::new([0x77; 32]),
+                from: 131_072,
+            },
+        ),
+        file::encoded(
+            "documents_request",
+            "DocumentsRequest",
+            &DocumentsRequest {
+                documents: snapshot().documents.iter().map(|document| document.id).collect(),
+            },
+        ),
+        file::encoded(
+            "documents_answer",
+            "DocumentsAnswer",
+            &DocumentsAnswer {
+                epoch: 99,
+                documents: snapshot().documents,
+                left_out: snapshot().documents.iter().map(|document| document.id).collect(),
+            },
+        ),
         file::encoded("problem", "Problem", &problem),
     ];
     let records = audit_records();

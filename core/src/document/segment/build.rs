@@ -51,6 +51,9 @@ impl<T: Clone + Eq + Hash> Table<T> {
     }
 }
 
+/// The ids of a write's entries derived so far, and how many these are.
+type Derived = (u32, HashMap<EntryId, u32>);
+
 /// Collects documents until there are enough for a segment.
 #[derive(Debug)]
 pub struct SegmentBuilder {
@@ -67,7 +70,7 @@ pub struct SegmentBuilder {
     items: Vec<SegmentItem>,
     content_bytes: usize,
     /// Of writes with several entries the ids derived so far, with their index.
-    derived: HashMap<(Incarnation, u64, EpochMs), (u32, HashMap<EntryId, u32>)>,
+    derived: HashMap<(Incarnation, u64, EpochMs), Derived>,
 }
 
 impl SegmentBuilder {

@@ -190,7 +190,7 @@ pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<S
             },
         )?;
     }
-    let from_segments: Vec<Stream> = pending.from_segments().collect();
+    let from_segments: Vec<Stream> = pending.first_reads().collect();
     for stream in &from_segments {
         first_sync::begin(step.transaction, stream)?;
     }
@@ -252,7 +252,7 @@ impl PendingAnswer {
     }
 
     /// Streams the server offers segments of.
-    fn from_segments(&self) -> impl Iterator<Item = Stream> {
+    fn first_reads(&self) -> impl Iterator<Item = Stream> {
         let places = self.answer.segments.iter();
         places.filter_map(|place| {
             self.asked
