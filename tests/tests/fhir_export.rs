@@ -237,6 +237,31 @@ fn the_thirty_synthea_patients_exported_and_imported_into_an_empty_store_are_the
 }
 
 #[test]
+fn s1_what_only_some_may_read_is_imported_into_no_other_compartment() {
+    let mut world = World::new(812, 1);
+    let patient = world.patient(0, "Maria");
+    world.add(0, patient, 1, "clinical");
+    world.add(0, patient, 2, "sensitive");
+    let resources = exported(&mut world).into_iter().map(|resource| {
+        let text = resource.to_string();
+        let is_it = text.contains("\"valueString\":\"sensitive\"");
+        let text = if is_it {
+            text.replace("\"valueCode\":\"clinical\"", "\"valueCode\":\"sensitive\"")
+        } else {
+            text
+        };
+        serde_json::from_str(&text).expect("JSON")
+    });
+    let files = as_files(resources.collect());
+    let mut empty = World::new(813, 1);
+    let report = import(&mut empty, files);
+    assert_eq!((report.entries.added, report.problems.len()), (1, 1));
+    assert_eq!(report.problems[0].code, vereda_core::error::Code::OutOfScope);
+    let patient = patients(&mut empty)[0];
+    assert_eq!(empty.texts(0, patient), ["clinical"]);
+}
+
+#[test]
 fn what_was_written_here_loses_no_field() {
     let mut world = World::new(810, 1);
     let one = world

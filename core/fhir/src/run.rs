@@ -368,6 +368,12 @@ impl<T: ImportTarget> Run<'_, T> {
                     }
                     self.tell();
                 }
+                // Who imports does not write there: what only some may read goes nowhere else.
+                Err(error) if error.code == Code::OutOfScope && compartment == Compartment::Sensitive => {
+                    for (position, entry, _) in &group {
+                        self.refuse(*position, entry, error.clone());
+                    }
+                }
                 Err(error) if !is_about_the_value(error.code) => return Err(error),
                 Err(error) if group.len() == 1 => {
                     for (position, entry, _) in &group {

@@ -23,7 +23,7 @@ use fields::{Json, Resource};
 use names::Names;
 use serde_json::{Value, json};
 use vereda_core::id::PatientId;
-use vereda_core::record::{Kind, Marks, NewEntry, Origin, Relation};
+use vereda_core::record::{Compartment, Kind, Marks, NewEntry, Origin, Relation};
 use vereda_core::redact::Sensitive;
 use vereda_core::store::chart::ChartRow;
 use vereda_core::store::entries::{EntryRow, EntryStatus, RelationRow};
@@ -103,7 +103,14 @@ fn resource(entry: &EntryRow, chart: &[ChartRow], names: &Names<'_>) -> Value {
         names,
     };
     let mut resource = Resource::new(kind, id);
-    resource.put("meta", json!({ "lastUpdated": entry.recorded_at.to_string() }));
+    let mut meta = json!({ "lastUpdated": entry.recorded_at.to_string() });
+    if entry.compartment == Compartment::Sensitive {
+        // HL7's word for what only some may read: whoever takes it shall keep it as close.
+        meta["security"] = json!([{
+            "system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R",
+        }]);
+    }
+    resource.put("meta", meta);
     let subject = if matches!(kind, "Immunization" | "AllergyIntolerance") {
         "patient"
     } else if kind == "Task" {
