@@ -1,15 +1,16 @@
 //! The ways in: whatever the server says to a device, and whatever the device then holds. A new endpoint is a new
 //! row of [`WAYS`].
 
-use crate::clinic::{Clinic, Reader};
+use crate::clinic::{Clinic, PLACES, Reader};
 use vereda_core::client::{ExportFormat, PageRequest, PatientFilter};
-use vereda_core::document::{LoadedDocument, operations};
+use vereda_core::document::{DocumentKey, LoadedDocument, operations};
 use vereda_core::engine::HttpRequest;
 use vereda_core::id::{Incarnation, PatientId, UnitId};
 use vereda_core::protocol::{
-    ChangeReference, Cursor, Encoding, EnrolAnswer, FindAnswer, FindRequest, Frozen, PATH_ENROL, PATH_FIND,
-    PATH_SNAPSHOT, PATH_SYNC, PushItem, SnapshotAnswer, SnapshotRequest, SyncAnswer, SyncRequest,
-    change_check, decode_body, encode, encode_body,
+    ChangeReference, Cursor, DocumentsAnswer, DocumentsRequest, Encoding, EnrolAnswer, FindAnswer,
+    FindRequest, Frozen, PATH_DOCUMENTS, PATH_ENROL, PATH_FIND, PATH_SEGMENT, PATH_SEGMENTS, PATH_SNAPSHOT,
+    PATH_SYNC, PushItem, SegmentName, SegmentRequest, SegmentsAnswer, SegmentsRequest, SnapshotAnswer,
+    SnapshotRequest, SyncAnswer, SyncRequest, change_check, decode_body, encode, encode_body,
 };
 use vereda_core::record::{Compartment, Intent, PatientRecord, Stream, Write};
 use vereda_core::store::entries::EntryFilter;
@@ -84,6 +85,16 @@ pub(crate) const WAYS: &[Way] = &[
         shows: &[Compartment::Identity],
     },
     Way {
+        name: "segments",
+        go: segments,
+        shows: &[],
+    },
+    Way {
+        name: "documents by id",
+        go: documents,
+        shows: &[],
+    },
+    Way {
         name: FIND,
         go: find,
         shows: &[],
@@ -120,6 +131,8 @@ fn plain(path: &str, encoding: Encoding, body: &[u8]) -> Vec<u8> {
         PATH_SYNC => decode_body::<SyncAnswer>(body, encoding).map(|answer| encode(&answer)),
         PATH_ENROL => decode_body::<EnrolAnswer>(body, encoding).map(|answer| encode(&answer)),
         PATH_SNAPSHOT => decode_body::<SnapshotAnswer>(body, encoding).map(|answer| encode(&answer)),
+        PATH_SEGMENTS => decode_body::<SegmentsAnswer>(body, encoding).map(|answer| encode(&answer)),
+        PATH_DOCUMENTS => decode_body::<DocumentsAnswer>(body, encoding).map(|answer| encode(&answer)),
         PATH_FIND => decode_body::<FindAnswer>(body, encoding).map(|answer| encode(&answer)),
         _ => return body.to_vec(),
     };
@@ -259,6 +272,107 @@ fn snapshot(clinic: &mut Clinic, reader: Reader) -> Heard {
 fn snapshot_json(clinic: &mut Clinic, reader: Reader) -> Heard {
     let request = all_patients(clinic);
     posted(clinic, reader, PATH_SNAPSHOT, Encoding::Json, &request)
+}
+
+/// The lists of every stream's segments, and every segment there is by its name.
+fn segments(clinic: &mut Clinic, reader: Reader) -> Heard {
+    let mut heard = Heard::default();
+    for place in 0..clinic.units.len() {
+        // The author reads all of the place, and so knows every name.
+        let author = Reader {
+            device: clinic.authors[place],
+            ..reader
+        };
+        for compartment in Compartment::ALL {
+            let stream = Stream::new(clinic.units[place], compartment);
+            let names = listed(clinic, author, stream, &mut Heard::default());
+            let own = listed(clinic, reader, stream, &mut heard);
+            let is_read = clinic
+                .world
+                .enrolment(reader.device)
+                .scope
+                .streams
+                .contains(&stream);
+            assert!(own.is_empty() || is_read, "names of segments out of scope");
+            for name in names {
+                let request = SegmentRequest {
+                    hash: name.hash,
+                    from: 0,
+                };
+                let reply = ask(clinic, reader, "POST", PATH_SEGMENT, Encoding::Vereda, &request);
+                assert_eq!(
+                    reply.status == 200,
+                    is_read,
+                    "a segment out of scope, or none in it"
+                );
+                if is_read {
+                    continue;
+                }
+                heard.bytes.push(reply.body);
+            }
+        }
+    }
+    heard
+}
+
+/// A stream's whole list of segments.
+fn listed(clinic: &mut Clinic, reader: Reader, stream: Stream, heard: &mut Heard) -> Vec<SegmentName> {
+    let (mut names, mut as_of) = (Vec::new(), 0);
+    loop {
+        let request = SegmentsRequest {
+            stream,
+            from: names.len() as u32,
+            as_of,
+        };
+        let reply = ask(clinic, reader, "POST", PATH_SEGMENTS, Encoding::Vereda, &request);
+        heard.take(PATH_SEGMENTS, Encoding::Vereda, &reply);
+        let answer: SegmentsAnswer = decode_body(&reply.body, Encoding::Vereda).expect("an answer");
+        as_of = answer.as_of;
+        names.extend(answer.segments);
+        if !answer.more {
+            return names;
+        }
+    }
+}
+
+/// Every document there is, by its id.
+fn documents(clinic: &mut Clinic, reader: Reader) -> Heard {
+    let mut keys = Vec::new();
+    for patient in clinic.patients.clone() {
+        for compartment in Compartment::ALL {
+            keys.push((patient, DocumentKey::chapter(patient, compartment, 2026, 0)));
+            keys.push((patient, DocumentKey::chart(patient, compartment)));
+        }
+    }
+    let request = DocumentsRequest {
+        documents: keys.iter().map(|(_, key)| key.id()).collect(),
+    };
+    let mut heard = posted(clinic, reader, PATH_DOCUMENTS, Encoding::Vereda, &request);
+    let json = posted(clinic, reader, PATH_DOCUMENTS, Encoding::Json, &request);
+    heard.bytes.extend(json.bytes);
+    let reply = ask(clinic, reader, "POST", PATH_DOCUMENTS, Encoding::Vereda, &request);
+    let answer: DocumentsAnswer = decode_body(&reply.body, Encoding::Vereda).expect("an answer");
+    assert!(answer.left_out.is_empty());
+    for document in &answer.documents {
+        let (patient, key) = keys
+            .iter()
+            .find(|(_, key)| key.id() == document.id)
+            .expect("asked for");
+        let place = clinic
+            .patients
+            .iter()
+            .position(|known| known == patient)
+            .expect("a place");
+        assert!(
+            reader.reads(PLACES[place], key.compartment),
+            "a document out of scope"
+        );
+        let text = LoadedDocument::load([document.saved.as_slice()]).expect("it loads");
+        heard
+            .bytes
+            .push(format!("{} entries", text.entry_count()).into_bytes());
+    }
+    heard
 }
 
 /// Everybody's identifiers, for every unit.
