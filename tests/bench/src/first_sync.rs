@@ -59,6 +59,7 @@ impl<T: Transport + 'static> Transport for Shared<T> {
             let mut reply = sent.await?;
             let take = |left: u64| left.checked_sub(1);
             if is_piece
+                && reply.body.len() > 4_096
                 && watched
                     .cuts
                     .fetch_update(Ordering::SeqCst, Ordering::SeqCst, take)
@@ -248,7 +249,7 @@ async fn serve_http(clinic: &Clinic) -> RunningServer {
         backup_to: None,
         options: ServerOptions {
             limits,
-            ..ServerOptions::default()
+            segments_from: 1,
         },
     };
     vereda_server::net::serve(config).await.expect("the server runs")
