@@ -88,7 +88,8 @@ pub fn put(connection: &Connection, place: &PlaceRow) -> Result<bool, StoreError
         .fold(0_u8, |bits, compartment| bits | 1 << compartment.code());
     let count = connection
         .prepare_cached(&format!(
-            "INSERT INTO place ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+            "INSERT INTO place ({COLUMNS}, ordinal)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, coalesce(max(ordinal), 0) + 1 FROM place WHERE true
              ON CONFLICT (patient, write_id, unit) DO NOTHING"
         ))?
         .execute(params![
@@ -110,7 +111,7 @@ pub fn put(connection: &Connection, place: &PlaceRow) -> Result<bool, StoreError
 /// The places of a patient, in the order of the log.
 pub fn of(connection: &Connection, patient: &PatientId) -> Result<Vec<PlaceRow>, StoreError> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM place WHERE patient = ?1 ORDER BY received_ms, write_id, kind"
+        "SELECT {COLUMNS} FROM place WHERE patient = ?1 ORDER BY ordinal"
     ))?;
     let rows = statement.query_map([patient], read)?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -220,3 +220,34 @@ fn s3_only_the_patients_own_unit_shares_and_a_grant_is_for_whom_it_was_made() {
     );
     assert_eq!(clinic.reads(SOUTH, patient), None);
 }
+
+#[test]
+fn c6_an_own_write_whose_answer_was_lost_comes_back_in_two_logs_and_wedges_nothing() {
+    let mut clinic = Clinic::new(507);
+    let units = ["unit-annex", "unit-north"];
+    let both = clinic.join("north", "user-both", &units, vereda_server::Role::Clinician);
+    let patient = clinic.patient(NORTH, "Gal", CPF);
+    let annex = clinic.annex;
+    clinic.world.converge();
+    clinic.share(NORTH, patient, annex);
+    clinic.world.converge();
+    for minute in 1..4 {
+        clinic.world.add(both, patient, minute, &format!("nota {minute}"));
+    }
+    clinic
+        .world
+        .network
+        .next
+        .push_back(vereda_tests::Fault::AnswerLost);
+    clinic.world.sync(both);
+    // It asks without its writes first: a failure opened the breaker.
+    clinic.world.restart_server();
+    clinic.world.converge();
+    assert_eq!(clinic.world.outbox(both).len(), 0);
+    for device in [both, NORTH, ANNEX] {
+        assert_eq!(
+            clinic.reads(device, patient).expect("here"),
+            ["nota 1", "nota 2", "nota 3"]
+        );
+    }
+}

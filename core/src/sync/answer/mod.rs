@@ -13,7 +13,7 @@ use crate::document::{DocumentKey, operations};
 use crate::error::{Code, Result};
 use crate::id::DocumentId;
 use crate::limits::SLICE_ITEMS;
-use crate::protocol::{LogItem, PartItem, SyncAnswer};
+use crate::protocol::{ChainHash, LogItem, PartItem, SyncAnswer};
 use crate::record::{Intent, Stream};
 use crate::replica;
 use crate::step::Step;
@@ -25,7 +25,7 @@ use crate::sync::request::Asked;
 use head::apply_head;
 use item::{apply_item, apply_own_item, apply_part};
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use verify::{chain_after, origin_of};
+use verify::origin_of;
 
 /// An answer on its way into the store.
 #[derive(Debug)]
@@ -47,7 +47,8 @@ pub struct PendingAnswer {
 #[derive(Debug)]
 struct PendingPage {
     cursor: CursorRow,
-    items: VecDeque<(PageEntry, i64)>,
+    /// Each with when it was received and the running hash behind it.
+    items: VecDeque<(PageEntry, i64, ChainHash)>,
     more: bool,
 }
 
@@ -108,7 +109,7 @@ pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<S
         let Some(page) = pending.pages.front_mut() else {
             break;
         };
-        let Some((entry, received_ms)) = page.items.pop_front() else {
+        let Some((entry, received_ms, chain)) = page.items.pop_front() else {
             let cursor = CursorRow {
                 caught_up: !page.more,
                 ..page.cursor
@@ -119,14 +120,6 @@ pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<S
             continue;
         };
         let seq = page.cursor.seq + entry.count();
-        let chain = chain_after(
-            step,
-            &pending.asked,
-            &pending.answer,
-            &page.cursor,
-            &entry,
-            received_ms,
-        )?;
         let stream = page.cursor.stream;
         let applied = match &entry {
             PageEntry::Own(n) => apply_own_item(

@@ -59,7 +59,7 @@ pub fn check_answer(step: &Step<'_>, asked: Asked, mut answer: SyncAnswer) -> Re
                         .ok_or(SyncError::new(Code::NotOurServer, "an item has no time"))?;
                     at.chain = chain_after(step, &asked, &answer, &at, &entry, received_ms)?;
                     at.seq = at.seq.saturating_add(entry.count());
-                    items.push_back((entry, received_ms));
+                    items.push_back((entry, received_ms, at.chain));
                 }
             }
             at.caught_up = !page.more;
@@ -109,7 +109,7 @@ pub(super) fn origin_of(answer: &SyncAnswer, origin: u32) -> Result<Incarnation>
     origin.ok_or(SyncError::new(Code::NotOurServer, "an item has no origin"))
 }
 
-pub(super) fn chain_after(
+fn chain_after(
     step: &Step<'_>,
     asked: &Asked,
     answer: &SyncAnswer,
