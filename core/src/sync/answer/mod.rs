@@ -219,7 +219,9 @@ pub fn documents_needed(step: &Step<'_>, pending: &PendingAnswer) -> Result<BTre
         return Ok(needed);
     }
     for page in &pending.pages {
-        for ((entry, _), seq) in page.items.iter().zip(page.cursor.seq + 1..) {
+        let mut seq = page.cursor.seq;
+        for (entry, ..) in &page.items {
+            seq = seq.saturating_add(entry.count());
             let PageEntry::Item(item) = entry else { continue };
             let Some(write) = item.write.value() else { continue };
             let origin = origin_of(&pending.answer, item.origin)?;
