@@ -8,7 +8,7 @@ mod pages;
 mod probe;
 mod world;
 
-pub use in_process::InProcessServer;
+pub use in_process::{InProcessServer, devices, devices_with};
 pub use inspect::{Rows, open_file};
 pub use network::{Fault, Faults};
 pub use world::{BEGIN_MS, World, at, note};
@@ -17,3 +17,8 @@ pub use world::{BEGIN_MS, World, at, note};
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// So are those of the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guide/recipes.md")]
+struct Recipes;

@@ -42,6 +42,10 @@ pub use token::{Credential, Tokens};
 
 /// The protocol's major version: the `/v1` of every path.
 pub const VERSION: u16 = 1;
+/// The minor version a device names in its sync requests: what it can read of an answer. Those before it named none.
+pub const MINOR: u32 = 9;
+/// The first minor version that reads items of patients who left a stream ([`PageItem::Part`], `Withheld`).
+pub const MINOR_OF_PARTS: u32 = 9;
 /// `POST`: one round trip of push and pull.
 pub const PATH_SYNC: &str = "/v1/sync";
 /// `POST`: an enrolment code becomes a device.

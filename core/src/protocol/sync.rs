@@ -44,6 +44,13 @@ pub struct SyncRequest {
     /// The device takes segments of a stream it has nothing of.
     #[serde(default, skip_serializing_if = "is_false")]
     pub segments: bool,
+    /// The minor version of the protocol the device speaks ([`super::MINOR`]); 0: one before they were named.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub minor: u32,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// One write on its way.

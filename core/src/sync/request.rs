@@ -128,6 +128,7 @@ pub fn build_request(step: &mut Step<'_>, schedule: &Schedule, wish: Wish) -> Re
         },
         quarantined: held::waiting(step.transaction, incarnation, QUARANTINED_ASKED_MAX)?,
         segments: !declined && cursors.iter().any(|cursor| cursor.seq == 0 && !cursor.caught_up),
+        minor: crate::protocol::MINOR,
     };
     Ok(Asked {
         request,

@@ -51,6 +51,14 @@ pub(crate) fn run(
         .map(|batch| audit::receive(session, &caller, &incarnation, &request, batch))
         .transpose()?;
     let pulled = pull::run(session, &caller, &incarnation, &request)?;
+    // What it has to send goes in first; only when nothing is left to say is it told that it must be updated.
+    if pulled.is_stuck() && request.push.is_empty() && audit.is_none() {
+        return Err(Refusal::new(
+            426,
+            Code::AppTooOld,
+            "what comes next needs a newer minor version",
+        ));
+    }
     let seen = session
         .store
         .highest_outcome(&incarnation)?

@@ -15,8 +15,8 @@ use vereda_core::entropy::Entropy;
 use vereda_core::id::{DocumentId, Incarnation, PatientId};
 use vereda_core::limits::PAGE_BYTES_MAX;
 use vereda_core::protocol::{
-    ChangeReference, Cursor, DocumentChange, Frozen, LogItem, Page, PageItem, PartChange, PartItem,
-    SignedHeads, SyncRequest, chain_tag, share_tag,
+    ChangeReference, Cursor, DocumentChange, Frozen, LogItem, MINOR_OF_PARTS, Page, PageItem, PartChange,
+    PartItem, SignedHeads, SyncRequest, chain_tag, share_tag,
 };
 use vereda_core::record::{Intent, Stream, Write};
 use vereda_core::time::EpochMs;
@@ -29,9 +29,16 @@ pub(super) struct Pulled {
     /// Cursors whose streams are to be read from segments first.
     pub(super) segments: Vec<u32>,
     heads: Vec<(u64, ByteArray<8>)>,
+    /// Something comes next that the reader's minor version has no words for.
+    stops: bool,
 }
 
 impl Pulled {
+    /// Whether the reader can go no further before it is updated, and this answer has nothing for it.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.stops && self.pages.is_empty()
+    }
+
     /// Signs where the reader stands after this answer.
     pub(super) fn sign(&self, session: &Session<'_>) -> ByteArray<64> {
         let heads = SignedHeads {
@@ -54,6 +61,8 @@ pub(super) fn run(
         caller,
         reader: incarnation,
         raw: request.raw,
+        reads_parts: request.minor >= MINOR_OF_PARTS,
+        stops: false,
         budget: PAGE_BYTES_MAX,
         origins: Origins::default(),
         last: HashMap::new(),
@@ -91,6 +100,7 @@ pub(super) fn run(
         pages,
         segments,
         heads,
+        stops: puller.stops,
     })
 }
 
@@ -131,6 +141,10 @@ struct Puller<'a> {
     caller: &'a Caller,
     reader: &'a Incarnation,
     raw: bool,
+    /// Whether the reader knows items of patients who left a stream.
+    reads_parts: bool,
+    /// Whether a page ended before one, because the reader does not.
+    stops: bool,
     /// Bytes the answer may still hold.
     budget: usize,
     origins: Origins,
@@ -162,29 +176,33 @@ impl Puller<'_> {
         } else {
             Vec::new()
         };
-        let reached = rows
-            .last()
-            .map_or((start, chain), |row| (row.seq, chain_tag(&row.chain)));
-        let more = reached.0 < end;
-        if rows.is_empty() && !more && known {
-            return Ok((None, reached));
-        }
+        let mut reached = (start, chain);
         let mut page = Page {
             stream,
             first: start + 1,
             items: Vec::new(),
             received_ms: Vec::new(),
-            more,
+            more: false,
         };
+        let mut stops = false;
         for row in rows {
+            let view = self.view(session, &stream, &row)?;
+            if !self.reads_parts && !matches!(view, View::Whole) {
+                stops = true;
+                break;
+            }
+            reached = (row.seq, chain_tag(&row.chain));
             note_received(&mut page.received_ms, row.received_ms);
-            match self.view(session, &stream, &row)? {
+            match view {
                 View::Whole => self.item(session, row, &mut page.items)?,
                 View::Part(patient) => self.part(session, &row, patient, &mut page.items)?,
                 View::Nothing => withhold(&row, &mut page.items),
             }
         }
-        Ok((Some(page), reached))
+        page.more = reached.0 < end;
+        self.stops |= stops;
+        let says_something = !page.items.is_empty() || !known || (page.more && !stops);
+        Ok((says_something.then_some(page), reached))
     }
 
     /// What of an item the readers of a stream may see now.

@@ -204,6 +204,7 @@ impl Device {
             reference: None,
             quarantined: Vec::new(),
             segments: false,
+            minor: vereda_core::protocol::MINOR,
         }
     }
 

@@ -2,5 +2,6 @@
 
 mod clinic;
 mod departing;
+mod former;
 mod scribbling;
 mod sharing;

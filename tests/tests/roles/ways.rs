@@ -215,6 +215,7 @@ fn everything(clinic: &Clinic, reader: Reader) -> SyncRequest {
                 chain: [0; 8].into(),
             })
             .collect(),
+        minor: vereda_core::protocol::MINOR,
         ..SyncRequest::default()
     }
 }

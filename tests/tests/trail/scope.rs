@@ -220,6 +220,7 @@ fn s1_no_byte_of_another_tenant_or_unit_reaches_a_device() {
                     seq: 0,
                     chain: [0; 8].into(),
                 }],
+                minor: vereda_core::protocol::MINOR,
                 ..SyncRequest::default()
             };
             let reply = ask(&mut world, device, PATH_SYNC, &request);

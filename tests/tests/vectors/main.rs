@@ -7,6 +7,7 @@
 mod check;
 mod derived;
 mod file;
+mod former;
 #[path = "../../../core/tests/gate_support/hostile.rs"]
 #[allow(dead_code, reason = "the gate's own tests use the rest")]
 mod hostile;

@@ -467,6 +467,14 @@ pub(crate) fn vectors() -> Vec<Value> {
             "SyncAnswer",
             &departed_answer(),
         ),
+        file::encoded(
+            "sync_request_that_names_its_minor_version",
+            "SyncRequest",
+            &SyncRequest {
+                minor: 9,
+                ..idle_request()
+            },
+        ),
         file::encoded("find_request", "FindRequest", &find),
         file::encoded("find_answer", "FindAnswer", &found),
         file::encoded("signed_heads", "SignedHeads", &heads),
