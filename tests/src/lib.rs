@@ -22,3 +22,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/guide/recipes.md")]
 struct Recipes;
+
+/// And compiled, that of the quick start.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guide/quick-start.md")]
+struct QuickStart;
