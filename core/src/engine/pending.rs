@@ -6,7 +6,9 @@ impl Engine {
     /// Applies the next slice of the answer under way. The host calls it when people's commands are done.
     pub fn continue_pending(&mut self, now: Now, entropy: &mut dyn Entropy) -> Vec<Effect> {
         let mut effects = Vec::new();
-        if self.pending_is_blocked() {
+        if self.pending.is_none() && self.device.departures.is_some() && !self.departures_failed {
+            self.continue_departures(now, entropy, &mut effects);
+        } else if self.pending_is_blocked() {
             self.continue_slot(now, entropy, &mut effects);
         } else if let Some(mut pending) = self.pending.take() {
             let mut asked_raw = false;
@@ -67,8 +69,6 @@ impl Engine {
                 }
             }
             self.keep_schedule(&mut effects);
-        } else if self.device.departures.is_some() {
-            self.continue_departures(now, entropy, &mut effects);
         }
         self.go_on(now, entropy, &mut effects);
         effects
