@@ -78,7 +78,7 @@ pub const VIEW_IDLE_MS: u64 = 15 * 60 * 1000;
 pub const ACCESS_TOKEN_MS: i64 = 10 * 60 * 1000;
 /// Life of a refresh token, renewed at each use.
 pub const REFRESH_TOKEN_MS: i64 = 60 * 24 * 60 * 60 * 1000;
-/// Rows of a page asked for without a size, and the most one page gives.
+/// Rows of a page asked for without a size.
 pub const PAGE_ROWS: usize = 50;
 /// The most rows one page gives.
 pub const PAGE_ROWS_MAX: usize = 500;

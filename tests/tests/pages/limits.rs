@@ -32,7 +32,8 @@ fn past_it(name: &str) -> Option<&'static str> {
             "`outbox_full`; `status()` is loud from 80 % on; reading and sending go on"
         }
         "STUCK_ATTEMPTS" | "STUCK_AGE_MS" => "counted in `status().stuck`; tried on",
-        "RETRY_DELAY_MS_BASE" | "RETRY_DELAY_MS_MAX" => "no delay is longer, not of a clock set wrong either",
+        "RETRY_DELAY_MS_BASE" => "the next delay is drawn from twice as much, up to the largest",
+        "RETRY_DELAY_MS_MAX" => "no delay is longer, nor one of a clock set wrong",
         "REQUEST_TIMEOUT_MS" => "the request failed; its writes keep their ids",
         "LOADED_DOCUMENTS_MAX" | "LOADED_BYTES_MAX" => "the least recently used one is dropped from memory",
         "SLICE_ITEMS" | "SLICE_ENTRIES" | "INGEST_ROWS" => {
@@ -116,7 +117,7 @@ fn shown(name: &str, value: u128) -> String {
     };
     let (size, unit) = units
         .iter()
-        .find(|(size, _)| value.is_multiple_of(*size))
+        .find(|(size, unit)| value.is_multiple_of(*size) && (*unit != "days" || value > *size))
         .expect("one always divides it");
     format!("{} {unit}", grouped(value / size)).trim().to_owned()
 }

@@ -173,6 +173,22 @@ fn today_a_message_of_minor_version_8_is_still_made_of_the_same_bytes() {
 }
 
 #[test]
+fn naming_the_minor_version_costs_a_round_with_nothing_new_few_bytes() {
+    let vectors = file::read("messages.json");
+    let size = |name: &str| {
+        let found = vectors
+            .iter()
+            .find(|vector| vector["name"] == name)
+            .expect("a vector");
+        let request: protocol::SyncRequest =
+            protocol::decode(&file::bytes(found, "cbor")).expect("a request");
+        encode_body(&request, Encoding::Vereda).len()
+    };
+    let more = size("sync_request_that_names_its_minor_version") - size("sync_request_idle");
+    assert!(more <= 12, "{more} bytes more");
+}
+
+#[test]
 fn an_answer_to_a_device_of_minor_version_8_has_nothing_it_cannot_read() {
     for vector in file::read(MESSAGES) {
         if vector["type"] == "SyncAnswer" {
