@@ -1,45 +1,109 @@
 //! A device of a minor version that has no words for patients who leave: it is told to update, never misled.
 
 use crate::clinic::{ANNEX, Clinic, NORTH};
+use vereda_core::document::{LoadedDocument, operations};
 use vereda_core::engine::HttpRequest;
+use vereda_core::id::{Incarnation, PatientId};
 use vereda_core::protocol::{
-    Cursor, Encoding, PATH_SYNC, PageItem, Problem, SyncAnswer, SyncRequest, decode_body, encode_body,
+    ChangeReference, Cursor, Encoding, Frozen, Outcome, PATH_SYNC, PageItem, Problem, PushItem, SyncAnswer,
+    SyncRequest, change_check, decode_body, encode_body,
 };
+use vereda_core::record::{Compartment, Intent, Write};
+use vereda_core::store::meta;
 use vereda_core::sync::Reply;
+use vereda_tests::{at, note};
 
 const CPF: &str = "529.982.247-25";
 
-/// What a device of the annex that names this minor version is answered, from the beginning of its streams.
-fn ask(clinic: &mut Clinic, minor: u32, cursors: Option<Vec<Cursor>>) -> Reply {
+/// A request of a device of the annex that names this minor version, from the beginning of its streams.
+fn request(clinic: &Clinic, minor: u32) -> SyncRequest {
     let enrolment = clinic.world.enrolment(ANNEX);
     let from_the_beginning = enrolment.scope.streams.iter().map(|stream| Cursor {
         stream: *stream,
         seq: 0,
         chain: [0; 8].into(),
     });
-    let request = SyncRequest {
+    SyncRequest {
         incarnation: 0,
         epoch: enrolment.epoch,
         scope: enrolment.scope.version,
-        cursors: cursors.unwrap_or_else(|| from_the_beginning.collect()),
+        cursors: from_the_beginning.collect(),
         minor,
         ..SyncRequest::default()
-    };
+    }
+}
+
+fn send(clinic: &mut Clinic, request: &SyncRequest) -> Reply {
+    let tokens = clinic.world.enrolment(ANNEX).tokens.expect("signed in");
     clinic.world.ask_server(&HttpRequest {
         server: "http://localhost".into(),
         authority: None,
         method: "POST",
         path: PATH_SYNC,
-        bearer: Some(enrolment.tokens.expect("signed in").access.clone()),
+        bearer: Some(tokens.access.clone()),
         content_type: Encoding::Vereda.media_type(),
-        body: encode_body(&request, Encoding::Vereda),
+        body: encode_body(request, Encoding::Vereda),
     })
 }
 
-fn items(reply: &Reply) -> Vec<PageItem> {
+fn ask(clinic: &mut Clinic, minor: u32) -> Reply {
+    let request = request(clinic, minor);
+    send(clinic, &request)
+}
+
+fn answer(reply: &Reply) -> SyncAnswer {
     assert_eq!(reply.status, 200);
-    let answer: SyncAnswer = decode_body(&reply.body, Encoding::Vereda).expect("an answer");
-    answer.pages.into_iter().flat_map(|page| page.items).collect()
+    decode_body(&reply.body, Encoding::Vereda).expect("an answer")
+}
+
+/// A note as a device of another incarnation of this store pushes it.
+fn pushed(clinic: &Clinic, patient: PatientId) -> (u64, PushItem) {
+    let enrolment = clinic.world.enrolment(ANNEX);
+    let write = Write {
+        n: 1,
+        user: enrolment.user,
+        unit: clinic.annex,
+        compartment: Compartment::Clinical,
+        patient,
+        recorded_at: at(5),
+        hlc: None,
+        time_uncertain: false,
+        after: Vec::new(),
+        part: 0,
+        replaces: None,
+        first_key: None,
+        intent: Intent::Add {
+            entries: vec![note(5, "do aplicativo antigo")],
+        },
+    };
+    let own: Option<Incarnation> =
+        meta::get(&clinic.world.device_file(ANNEX), "incarnation").expect("the store reads");
+    let incarnation = Incarnation {
+        number: 4_242,
+        ..own.expect("an incarnation")
+    };
+    let compiled = operations(&write, &incarnation).swap_remove(0);
+    let made = LoadedDocument::new()
+        .apply(&compiled.operations, &incarnation.actor(0), None)
+        .expect("a change");
+    let item = PushItem {
+        write: Frozen::from_bytes(write.to_bytes()),
+        generation: 0,
+        changes: vec![ChangeReference {
+            check: change_check(&made.hash),
+            dependencies: None,
+            raw: None,
+        }],
+    };
+    (incarnation.number, item)
+}
+
+fn items(reply: &Reply) -> Vec<PageItem> {
+    answer(reply)
+        .pages
+        .into_iter()
+        .flat_map(|page| page.items)
+        .collect()
 }
 
 fn is_of_minor_9(item: &PageItem) -> bool {
@@ -90,26 +154,43 @@ fn a_device_of_minor_version_8_reads_up_to_a_patient_who_left_and_is_then_told_t
     clinic.share(NORTH, patient, annex);
     clinic.world.converge();
     assert!(
-        !items(&ask(&mut clinic, 8, None)).iter().any(is_of_minor_9),
+        !items(&ask(&mut clinic, 8)).iter().any(is_of_minor_9),
         "a share that stands is made of items it knows or keeps"
     );
     clinic.end_share(NORTH, patient);
     clinic.world.converge();
     clinic.world.add(ANNEX, own, 3, "depois");
     clinic.world.converge();
-    assert!(items(&ask(&mut clinic, 9, None)).iter().any(is_of_minor_9));
-    let read = items(&ask(&mut clinic, 8, None));
+    assert!(items(&ask(&mut clinic, 9)).iter().any(is_of_minor_9));
+    let read = items(&ask(&mut clinic, 8));
     assert!(!read.is_empty(), "what it can read it reads");
     assert!(!read.iter().any(is_of_minor_9), "and nothing else comes");
-    let answer: SyncAnswer =
-        decode_body(&ask(&mut clinic, 8, None).body, Encoding::Vereda).expect("an answer");
+    let read = answer(&ask(&mut clinic, 8));
     assert!(
-        answer.pages.iter().any(|page| page.more),
+        read.pages.iter().any(|page| page.more),
         "it is not told that this is all"
     );
-    let stands = stands_behind(&clinic, &answer);
-    let reply = ask(&mut clinic, 8, Some(stands));
+    let stands = SyncRequest {
+        cursors: stands_behind(&clinic, &read),
+        ..request(&clinic, 8)
+    };
+    let (incarnation, item) = pushed(&clinic, own);
+    let sends = SyncRequest {
+        incarnation,
+        push: vec![item],
+        ..stands.clone()
+    };
+    let accepted = answer(&send(&mut clinic, &sends));
+    assert!(
+        matches!(accepted.outcomes[0].outcome, Outcome::Accepted { .. }),
+        "what it has to send goes in"
+    );
+    assert!(accepted.pages.is_empty());
+    let reply = send(&mut clinic, &stands);
     assert_eq!(reply.status, 426);
     let problem: Problem = serde_json::from_slice(&reply.body).expect("a problem document");
     assert_eq!(problem.code, "app_too_old");
+    clinic.world.converge();
+    let texts = clinic.reads(ANNEX, own).expect("here");
+    assert!(texts.contains(&"do aplicativo antigo".to_owned()));
 }
