@@ -11,7 +11,7 @@ fn as_of_the_first_version(world: &mut World) {
         .server_file()
         .execute_batch(
             "drop table share; drop table identifier; drop table quarantine; drop table past_membership;
-             drop index log_by_patient; drop index log_by_other;
+             drop index document_by_stream; drop index log_by_patient; drop index log_by_other;
              alter table log drop column is_copy;
              alter table log drop column other;
              drop table scope_grant;
