@@ -2,7 +2,7 @@
 
 use crate::bytes::ByteArray;
 use crate::error::{Code, Result, SyncError};
-use crate::limits::REASON_CHARACTERS_MAX;
+use crate::limits::{AUDIT_RECEIVED_RECORDS_KEPT, REASON_CHARACTERS_MAX};
 use crate::protocol::{AuditAnchor, AuditBatch, AuditItem, AuditRecord, advance_audit};
 use crate::record::check_length;
 use crate::step::Step;
@@ -129,9 +129,9 @@ pub fn batch(connection: &Connection, pushed: &[u64]) -> Result<Option<AuditBatc
     }))
 }
 
-/// Begins the chain of a new incarnation: the file was copied, and the other one's chain goes on from the old head.
-/// What the server gave no receipt for comes along.
-pub fn begin_chain(step: &mut Step<'_>) -> Result<()> {
+/// Begins the chain of a new incarnation, and says why: the file was copied, and the other one's chain goes on from
+/// the old head; or the server lost a part of it that is no longer here. What has no receipt comes along.
+pub fn begin_chain(step: &mut Step<'_>, why: &str) -> Result<()> {
     let receipt = receipt(step.transaction)?;
     let waiting = audit::after(step.transaction, receipt.last, usize::MAX >> 1)?;
     audit::purge(step.transaction, step.device.counters.audit_last)?;
@@ -140,44 +140,57 @@ pub fn begin_chain(step: &mut Step<'_>) -> Result<()> {
     meta::set(step.transaction, FIRST_WRITE, &step.device.counters.next_n)?;
     step.device.counters.audit_last = 0;
     step.device.counters.audit_head = ByteArray::new([0; 32]);
-    did(
-        step,
-        "copied_file",
-        None,
-        &format!("after record {}", receipt.last),
-    )?;
+    did(step, why, None, &format!("after record {}", receipt.last))?;
     waiting.iter().try_for_each(|row| record(step, &decode(row)?))
 }
 
-/// Takes the server's receipt: what it covers may go, and what comes next is proven from its head.
+/// Takes the server's receipt: what comes next is proven from its head, and what a verified copy of the server holds
+/// may go; without copies, what lies far behind.
 ///
 /// A receipt that does not fit the chain here (a restored file) is not taken; the records stay. Where the server took
 /// nothing of `sent`, it may lack a write named there (one that went into the drawer before it was ever sent): from
-/// then on these records go whole.
-pub fn take_receipt(step: &mut Step<'_>, anchor: &AuditAnchor, sent: Option<&AuditBatch>) -> Result<()> {
+/// then on these records go whole. A receipt that ends before an earlier one comes from a server that was restored: it
+/// gets the records again. Returns whether they are no longer here, so that another chain must begin.
+pub fn take_receipt(step: &mut Step<'_>, anchor: &AuditAnchor, sent: Option<&AuditBatch>) -> Result<bool> {
     if let Some(sent) = sent.filter(|sent| anchor.last < sent.first) {
         meta::set(step.transaction, WHOLE_UP_TO, &sent.last())?;
     }
-    let fits = if anchor.last == step.device.counters.audit_last {
-        anchor.head == step.device.counters.audit_head
-    } else {
-        let row = audit::after(step.transaction, anchor.last.saturating_sub(1), 1)?;
-        row.first()
-            .is_some_and(|row| row.k == anchor.last && row.head == *anchor.head)
-    };
-    if fits && anchor.last > receipt(step.transaction)?.last {
-        meta::set(
-            step.transaction,
-            "audit_receipt",
-            &Receipt {
-                last: anchor.last,
-                head: anchor.head,
-            },
-        )?;
-        // The last covered record stays: the next receipt is compared with it.
-        audit::purge(step.transaction, anchor.last.saturating_sub(1))?;
+    let known = receipt(step.transaction)?;
+    if anchor.last == known.last {
+        return Ok(false);
     }
-    Ok(())
+    let Some(head) = head_at(step, anchor.last)? else {
+        return Ok(anchor.last < known.last);
+    };
+    if head != *anchor.head {
+        return Ok(false);
+    }
+    let taken = Receipt {
+        last: anchor.last,
+        head: anchor.head,
+    };
+    meta::set(step.transaction, "audit_receipt", &taken)?;
+    let durable = anchor.durable.unwrap_or(0);
+    let far_behind = anchor.last.saturating_sub(AUDIT_RECEIVED_RECORDS_KEPT);
+    // The last covered record stays: the next receipt is compared with it.
+    audit::purge(
+        step.transaction,
+        durable.max(far_behind).min(anchor.last.saturating_sub(1)),
+    )?;
+    Ok(false)
+}
+
+/// The chain's head after a record, if it is here and so is what follows it.
+fn head_at(step: &Step<'_>, k: u64) -> Result<Option<[u8; 32]>> {
+    if k == step.device.counters.audit_last {
+        return Ok(Some(*step.device.counters.audit_head));
+    }
+    let rows = audit::after(step.transaction, k.saturating_sub(1), 1)?;
+    Ok(match rows.first() {
+        Some(row) if row.k == k => Some(row.head),
+        Some(row) if k == 0 && row.k == 1 => Some([0; 32]),
+        _ => None,
+    })
 }
 
 /// A record with its place, as people read it.

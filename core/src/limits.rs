@@ -114,3 +114,15 @@ pub const GRANT_MS: i64 = 24 * 60 * 60 * 1000;
 pub const QUARANTINED_ASKED_MAX: usize = 100;
 /// Patients found by one identifier.
 pub const FOUND_MAX: usize = 10;
+/// Age past which a log item may leave the tail, once a verified copy of the server holds it.
+pub const TAIL_AGE_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+/// Bytes of the tail.
+pub const TAIL_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Bytes of a run given back in one request; what one answer brought is never cut.
+pub const TAIL_RUN_BYTES: u64 = 512 * 1024;
+/// Items of a run given back in one request.
+pub const TAIL_RUN_ITEMS: u64 = 1_000;
+/// Items of the tail forgotten in one step.
+pub const TAIL_TRIM_ROWS: usize = 500;
+/// Records of the audit kept behind the server's receipt while no verified copy is known to hold them.
+pub const AUDIT_RECEIVED_RECORDS_KEPT: u64 = 10_000;

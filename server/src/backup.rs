@@ -4,7 +4,7 @@
 use crate::key_file::ServerKeys;
 use crate::store::StoreError;
 use crate::store::sqlite::SqliteStore;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Why no copy was made.
 #[derive(Debug, thiserror::Error)]
@@ -24,11 +24,11 @@ pub enum BackupError {
 pub const COPY_NAME: &str = "vereda-server.db";
 
 /// Makes a copy in `folder`, checks it, and marks in the store how far it reaches. A copy that fails leaves the one
-/// before it in its place.
+/// before it in its place. Returns where it lies.
 ///
 /// # Errors
 /// A [`BackupError`]; the mark then stays where it was.
-pub fn run(store: &Path, keys: &ServerKeys, folder: &Path) -> Result<(), BackupError> {
+pub fn run(store: &Path, keys: &ServerKeys, folder: &Path) -> Result<PathBuf, BackupError> {
     std::fs::create_dir_all(folder)?;
     let fresh = folder.join(format!("{COPY_NAME}.part"));
     remove(&fresh)?;
@@ -39,7 +39,7 @@ pub fn run(store: &Path, keys: &ServerKeys, folder: &Path) -> Result<(), BackupE
         if !copy.is_whole()? {
             return Err(BackupError::NotWhole);
         }
-        copy.heads()?
+        copy.reach()?
     };
     remove_companions(&fresh)?;
     std::fs::File::open(&fresh)?.sync_all()?;
@@ -51,7 +51,7 @@ pub fn run(store: &Path, keys: &ServerKeys, folder: &Path) -> Result<(), BackupE
     std::fs::rename(&fresh, &newest)?;
     std::fs::File::open(folder)?.sync_all()?;
     source.mark_durable(&reaches)?;
-    Ok(())
+    Ok(newest)
 }
 
 fn remove(path: &Path) -> std::io::Result<()> {
@@ -63,7 +63,7 @@ fn remove(path: &Path) -> std::io::Result<()> {
 }
 
 /// The write-ahead log of a file that was closed is empty or gone.
-fn remove_companions(path: &Path) -> std::io::Result<()> {
+pub(crate) fn remove_companions(path: &Path) -> std::io::Result<()> {
     for suffix in ["-wal", "-shm"] {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);

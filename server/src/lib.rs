@@ -22,6 +22,7 @@ mod key_file;
 pub mod net;
 mod places;
 mod refusal;
+pub mod restore;
 mod role;
 mod segments;
 mod server;
@@ -30,6 +31,7 @@ pub mod store;
 mod sync;
 mod throttle;
 mod token;
+pub mod verify;
 mod writer;
 
 pub use exchange::{HttpRequest, HttpResponse, ServerNow};

@@ -25,9 +25,9 @@ use vereda_core::id::{Incarnation, UserId};
 use vereda_core::limits::{BODY_WIRE_BYTES_MAX, SEGMENTS_FROM_ITEMS};
 use vereda_core::protocol::{
     DocumentsAnswer, DocumentsRequest, Encoding, EnrolAnswer, EnrolRequest, FindAnswer, FindRequest,
-    PATH_DOCUMENTS, PATH_ENROL, PATH_FIND, PATH_SEGMENT, PATH_SEGMENTS, PATH_SNAPSHOT, PATH_SYNC, Problem,
-    SEGMENT_MEDIA_TYPE, SegmentRequest, SegmentsAnswer, SegmentsRequest, SnapshotAnswer, SnapshotRequest,
-    SyncAnswer, SyncRequest, decode_body, encode_body,
+    PATH_DOCUMENTS, PATH_ENROL, PATH_FIND, PATH_SEGMENT, PATH_SEGMENTS, PATH_SNAPSHOT, PATH_SYNC, PATH_TAIL,
+    Problem, SEGMENT_MEDIA_TYPE, SegmentRequest, SegmentsAnswer, SegmentsRequest, SnapshotAnswer,
+    SnapshotRequest, SyncAnswer, SyncRequest, TailAnswer, TailRequest, decode_body, encode_body,
 };
 use vereda_core::record::{KindRegistry, Stream};
 use vereda_core::time::EpochMs;
@@ -94,6 +94,7 @@ enum Request {
     Segments(Option<Vec<u8>>, SegmentsRequest),
     Segment(Option<Vec<u8>>, SegmentRequest),
     Documents(Option<Vec<u8>>, DocumentsRequest),
+    Tail(Option<Vec<u8>>, Box<TailRequest>),
     Listen(Option<Vec<u8>>),
     Decide(Incarnation, u64, QuarantineDecision, UserId),
     Probe,
@@ -107,6 +108,7 @@ enum Answer {
     Segments(SegmentsAnswer),
     Segment(Vec<u8>),
     Documents(DocumentsAnswer),
+    Tail(TailAnswer),
     Listen(Vec<Stream>),
     Decided,
     Probe,
@@ -135,6 +137,9 @@ impl Job for Request {
             }
             Self::Documents(access, request) => {
                 documents::run(session, access.as_deref(), &request).map(Answer::Documents)
+            }
+            Self::Tail(access, request) => {
+                sync::tail::run(session, access.as_deref(), &request).map(Answer::Tail)
             }
             Self::Listen(access) => access::authenticate(session, access.as_deref(), None)
                 .map(|caller| Answer::Listen(caller.streams.into_iter().collect())),
@@ -286,6 +291,7 @@ impl Server {
             Answer::Sync(answer) => encode_body(answer, encoding),
             Answer::Enrol(answer) => encode_body(answer, encoding),
             Answer::Snapshot(answer) => encode_body(answer, encoding),
+            Answer::Tail(answer) => encode_body(answer, encoding),
             Answer::Find(answer) => encode_body(answer, encoding),
             Answer::Segments(answer) => encode_body(answer, encoding),
             Answer::Documents(answer) => encode_body(answer, encoding),
@@ -341,6 +347,10 @@ fn parse(request: &HttpRequest) -> Result<Request, Refusal> {
         PATH_DOCUMENTS => {
             method("POST")?;
             body(request).map(|body| Request::Documents(access(), body))
+        }
+        PATH_TAIL => {
+            method("POST")?;
+            body(request).map(|body| Request::Tail(access(), Box::new(body)))
         }
         path if is_another_version(path) => Err(Refusal::new(
             426,

@@ -168,3 +168,30 @@ impl World {
             .collect()
     }
 }
+
+/// A place of the server's log: stream, seq, running hash, author's number, and the place the outcome names.
+pub type LogPlace = (Vec<u8>, u8, i64, Vec<u8>, i64, i64);
+
+impl World {
+    /// The server's log, place by place.
+    pub fn server_log(&self) -> Vec<LogPlace> {
+        let connection = self.server_file();
+        let mut statement = connection
+            .prepare(
+                "select log.unit, log.compartment, log.seq, log.chain, log.n, outcome.seq from log
+                 join outcome using (store, incarnation, n) order by 1, 2, 3",
+            )
+            .expect("a log");
+        let rows = statement.query_map([], |row| {
+            Ok((
+                row.get(0)?,
+                row.get(1)?,
+                row.get(2)?,
+                row.get(3)?,
+                row.get(4)?,
+                row.get(5)?,
+            ))
+        });
+        rows.and_then(Iterator::collect).expect("rows")
+    }
+}

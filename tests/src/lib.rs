@@ -9,7 +9,7 @@ mod probe;
 mod world;
 
 pub use in_process::{InProcessServer, devices, devices_with};
-pub use inspect::{Rows, open_file};
+pub use inspect::{LogPlace, Rows, open_file};
 pub use network::{Fault, Faults};
 pub use world::{BEGIN_MS, World, at, note};
 

@@ -137,6 +137,28 @@ impl World {
         self.devices[device].reopen().expect("the store opens again");
     }
 
+    /// Puts a copy of the server's file aside.
+    pub fn copy_server(&mut self, name: &str) -> PathBuf {
+        let copy = self.folder.path().join(name);
+        self.stop_server();
+        copy_database(&self.server_path(), &copy);
+        self.start_server();
+        copy
+    }
+
+    /// Makes a verified copy of the server's store while it runs; returns where it lies.
+    pub fn back_up_server(&self) -> PathBuf {
+        let folder = self.folder.path().join("copies");
+        vereda_server::backup::run(&self.server_path(), self.keys(), &folder).expect("a copy")
+    }
+
+    /// Puts an older file in the place of the server's.
+    pub fn restore_server(&mut self, copy: &Path) {
+        self.stop_server();
+        copy_database(copy, &self.server_path());
+        self.start_server();
+    }
+
     /// Everything a new colleague's device reads of a patient, oldest first: what the server has, once.
     pub fn texts_at_server(&mut self, patient: PatientId) -> Vec<String> {
         let name = format!("reader-{}", self.devices.len());

@@ -247,6 +247,11 @@ impl World {
         self.keys.store
     }
 
+    /// The server's keys.
+    pub(crate) fn keys(&self) -> &ServerKeys {
+        &self.keys
+    }
+
     /// The server's time.
     pub fn server_clock_ms(&self) -> i64 {
         self.server_clock.now().wall_ms

@@ -35,6 +35,7 @@ fn what_to_do(code: Code) -> Option<&'static str> {
         | "reason_required" | "field_invalid" | "purpose_required" => {
             "Keep what was typed on the screen and show the message beside the field; nothing was saved."
         }
+        "store_exists" => "Say `--replace` if it may be put aside.",
         "store_locked" | "key_file_unusable" => {
             "Ask for the right key; never make a new store over this one."
         }
@@ -56,6 +57,8 @@ fn what_to_do(code: Code) -> Option<&'static str> {
         "no_contact" | "server_busy" | "server_failed" => "Nothing: it is tried again by itself.",
         "not_our_server" => "Hint at a portal's sign-in page; it is tried again by itself.",
         "server_key_mismatch" => "Stop and report it: somebody else answers, or the server lost its keys.",
+        "history_changed" => "Nothing: the device first gives the server back what it lost.",
+        "tail_refused" => "Report it: what this device kept of the log is not what the server signed.",
         "waiting_for" | "missing_dependency" | "encoding_mismatch" | "internal" => {
             "Nothing: the write waits and is sent again by itself."
         }

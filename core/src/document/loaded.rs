@@ -134,6 +134,22 @@ impl LoadedDocument {
             .map(|change| change.raw_bytes().to_vec())
     }
 
+    /// The change of an actor that the log names by four bytes of its hash, the last one first. None where it is not
+    /// here.
+    pub fn find_change(&self, actor: &[u8; 16], check: u32) -> Option<AppliedChange> {
+        let changes = self.document.get_changes_meta(&[]);
+        let found = changes.iter().rev().find(|change| {
+            change.actor.to_bytes() == actor && crate::protocol::change_check(&change.hash.0) == check
+        })?;
+        Some(AppliedChange {
+            hash: found.hash.0,
+            dependencies: found.deps.iter().map(|hash| hash.0).collect(),
+            bytes: self.change(&found.hash.0)?,
+            touched: Touched::default(),
+            known: true,
+        })
+    }
+
     /// The hashes of its changes, the last first.
     pub fn change_hashes(&self) -> impl Iterator<Item = ChangeId> {
         let changes = self.document.get_changes_meta(&[]);

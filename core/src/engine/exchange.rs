@@ -1,5 +1,6 @@
 //! One request and its reply: asking, and what a reply means for the writes in it.
 
+use super::give_back::is_refused_tail;
 use super::*;
 
 impl Engine {
@@ -44,14 +45,20 @@ impl Engine {
             server: enrolment.server.clone(),
             authority: enrolment.authority.map(|authority| *authority),
             method: "POST",
-            path: PATH_SYNC,
+            path: match asked.tail {
+                Some(_) => PATH_TAIL,
+                None => PATH_SYNC,
+            },
             // The refresh token in the body proves as much: an ended access token need not travel.
             bearer: match asked.request.refresh {
                 Some(_) => None,
                 None => enrolment.tokens.map(|tokens| tokens.access.clone()),
             },
             content_type: Encoding::Vereda.media_type(),
-            body: encode_body(&asked.request, Encoding::Vereda),
+            body: match &asked.tail {
+                Some(tail) => encode_body(tail.as_ref(), Encoding::Vereda),
+                None => encode_body(&asked.request, Encoding::Vereda),
+            },
         };
         asked.correlation = request.correlation();
         effects.push(Effect::Log(LogEvent::Asked {
@@ -82,6 +89,13 @@ impl Engine {
             return;
         };
         match classify(&reply) {
+            Verdict::Message if asked.tail.is_some() => {
+                let body = reply.map(|reply| reply.body).unwrap_or_default();
+                self.take_tail_answer(now, entropy, effects, &asked, &body);
+            }
+            _ if asked.tail.is_some() && is_refused_tail(&reply) => {
+                self.pass_over_tail(now, entropy, effects, &asked);
+            }
             Verdict::Message => self.take_message(
                 now,
                 entropy,

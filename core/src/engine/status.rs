@@ -4,6 +4,7 @@ use super::Engine;
 use crate::limits::{OUTBOX_BYTES_MAX, OUTBOX_WRITES_MAX};
 use crate::store::first_sync::{self, FirstSyncProgress};
 use crate::store::{conflicts, cursors, documents, drawer, entries, meta, patients};
+use crate::sync::tail::GivingBack;
 use crate::sync::{Breaker, SyncFailure};
 use crate::time::{EpochMs, Now};
 use serde::Serialize;
@@ -63,8 +64,17 @@ pub struct Status {
     pub repaired_rows: u64,
     /// Whether lists hold everything.
     pub completeness: Completeness,
-    /// Whether every stream lies in a verified copy up to where it was read; `no_backup` otherwise.
+    /// Whether what was read lies in a verified copy of the server: `durable`, `waiting` for the next copy, or
+    /// `no_backup` where the server makes none.
     pub durability: &'static str,
+    /// Bytes of the log kept here, for a server that loses them.
+    pub tail_bytes: u64,
+    /// The tail reached its bound: what the server loses now may not come back from here.
+    pub tail_full: bool,
+    /// Streams that are being given back to a restored server.
+    pub giving_back: u64,
+    /// Items that a restored server did not take back.
+    pub not_taken: u64,
     /// Documents set aside because they are damaged.
     pub quarantined: u64,
     /// Log items of a newer version, kept unread.
@@ -77,6 +87,17 @@ pub struct Status {
     pub entries: u64,
     /// Audit records that wait for a receipt.
     pub audit_waiting: u64,
+}
+
+fn durability(cursors: &[cursors::CursorRow]) -> &'static str {
+    let read: Vec<_> = cursors.iter().filter(|cursor| cursor.seq > 0).collect();
+    if read.iter().all(|cursor| cursor.durable_seq == 0) {
+        "no_backup"
+    } else if read.iter().all(|cursor| cursor.durable_seq >= cursor.seq) {
+        "durable"
+    } else {
+        "waiting"
+    }
 }
 
 fn percent(part: u64, whole: u64) -> u8 {
@@ -101,7 +122,8 @@ pub(super) fn read(engine: &mut Engine, now: &Now) -> Status {
     let connection = engine.store.connection();
     let cursors = cursors::list(connection).unwrap_or_default();
     let caught_up = cursors::all_caught_up(connection, &streams).unwrap_or(false);
-    let durable = !cursors.is_empty() && cursors.iter().all(|cursor| cursor.durable_seq >= cursor.seq);
+    let durability = durability(&cursors);
+    let tail = crate::sync::tail::state(connection).unwrap_or_default();
     let last = engine.schedule.last_success_ms;
     Status {
         enrolled,
@@ -136,7 +158,11 @@ pub(super) fn read(engine: &mut Engine, now: &Now) -> Status {
             (true, _) => Completeness::Complete,
             _ => Completeness::Partial,
         },
-        durability: if durable { "durable" } else { "no_backup" },
+        durability,
+        tail_bytes: tail.bytes,
+        tail_full: tail.is_full,
+        giving_back: GivingBack::streams_left(connection),
+        not_taken: GivingBack::not_taken(connection),
         quarantined: documents::quarantined(connection).unwrap_or(0),
         unread: cursors::unread(connection).unwrap_or(0),
         clock_offset_ms: server_ms.map(|server_ms| server_ms - now.wall_ms),

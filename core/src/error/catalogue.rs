@@ -73,6 +73,7 @@ codes! {
     StoreLocked = "store_locked", "The key does not open this store.", "A chave não abre este armazenamento.";
     StoreTooNew = "store_too_new", "A newer version wrote this store. Update the app.", "Uma versão mais nova gravou estes dados. Atualize o aplicativo.";
     StoreDamaged = "store_damaged", "A part of the store is damaged; the rest works.", "Uma parte dos dados está danificada; o resto funciona.";
+    StoreExists = "store_exists", "A store is there already; nothing was changed.", "Já existem dados ali; nada foi alterado.";
     StoreUnavailable = "store_unavailable", "The store cannot be reached.", "O armazenamento não pode ser acessado.";
     DiskFull = "disk_full", "The device's storage is full; nothing was changed.", "O armazenamento do aparelho está cheio; nada foi alterado.";
     OutboxFull = "outbox_full", "Too many writes wait to be sent; nothing was saved.", "Há gravações demais esperando envio; nada foi salvo.";
@@ -104,6 +105,8 @@ codes! {
     Reused = "idempotency_key_reused", "The same id came with another content; nothing was changed.", "O mesmo código veio com outro conteúdo; nada foi alterado.";
     NeedsRefused = "needs_refused", "What this depends on was refused.", "Aquilo de que isto depende foi recusado.";
     WaitingFor = "waiting_for", "It waits for another write.", "Aguarda outra gravação.";
+    HistoryChanged = "history_changed", "The server was restored; first it gets back what it lost.", "O servidor foi restaurado; primeiro ele recebe de volta o que perdeu.";
+    TailRefused = "tail_refused", "What was given back is not what the server signed; nothing was changed.", "O que foi devolvido não é o que o servidor assinou; nada foi alterado.";
     MissingDependency = "missing_dependency", "The server lacks what this builds on.", "Falta ao servidor aquilo em que isto se apoia.";
     EncodingMismatch = "encoding_mismatch", "The server computes another change from this write.", "O servidor calcula outra alteração a partir desta gravação.";
     Quarantined = "quarantined", "It came from outside your present scope; the server holds it until a supervisor decides.", "Veio de fora do seu acesso atual; o servidor a guarda até um supervisor decidir.";

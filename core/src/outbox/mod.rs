@@ -3,13 +3,15 @@
 
 mod drawer;
 mod outcome;
+mod queue_again;
 mod rekey;
 mod submit;
 mod update;
 
 pub use drawer::{DrawerItem, discard, list as list_drawer, resend};
 pub use outcome::{ENCODING_REPLACED, apply_outcome, refuse, take_over};
-pub use rekey::{fork, take_another_key};
+pub use queue_again::queue_unproven;
+pub use rekey::{fork, fork_because, take_another_key};
 pub(crate) use submit::open_part;
 pub use submit::{NewWrite, Saved, submit};
 pub use update::{release_updated, unpark};

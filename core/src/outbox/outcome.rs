@@ -47,6 +47,11 @@ pub fn apply_outcome(step: &mut Step<'_>, n: u64, outcome: &Outcome) -> Result<(
             super::take_another_key(step, &row)
         }
         Outcome::Refused { code, detail } => refuse(step, &row, code, detail),
+        Outcome::Retry { code } if code == Code::HistoryChanged.as_str() => {
+            // Nothing was tried; it goes out again as soon as the server has back what it lost.
+            outbox::set_retry(step.transaction, n, row.attempts, 0, code)?;
+            Ok(())
+        }
         Outcome::Retry { code } => {
             if code == Code::EncodingMismatch.as_str() {
                 outbox::set_raw(step.transaction, n)?;
@@ -109,7 +114,11 @@ fn accept(step: &mut Step<'_>, row: &OutboxRow, seq: u64, received_ms: i64) -> R
         .map(|encoding| encoding.hash)
         .collect();
     let record = (row.class == Class::Registration).then_some((&row.lane, row.bytes.as_slice()));
-    receipts::put_own(step.transaction, row.n, &row.hash, &changes, record)?;
+    let own = receipts::OwnItem {
+        incarnation: row.incarnation,
+        item: crate::sync::own_item(step, row)?,
+    };
+    receipts::put_own(step.transaction, row.n, &row.hash, &changes, record, &own)?;
     replica::settle_own(step, &incarnation, &write)?;
     leave(step, row)?;
     if row.incarnation == step.device.incarnation.number {

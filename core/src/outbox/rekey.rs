@@ -15,8 +15,13 @@ use std::collections::BTreeSet;
 
 /// Begins a new incarnation and encodes every waiting write anew, under actors no other file has.
 pub fn fork(step: &mut Step<'_>) -> Result<()> {
+    fork_because(step, "copied_file")
+}
+
+/// The same, with the reason that stands in the audit.
+pub fn fork_because(step: &mut Step<'_>, why: &str) -> Result<()> {
     step.device.begin_incarnation(step.transaction, step.entropy)?;
-    audit::begin_chain(step)?;
+    audit::begin_chain(step, why)?;
     let mut documents: BTreeSet<DocumentId> = BTreeSet::new();
     for row in outbox::list(step.transaction)? {
         documents.extend(

@@ -14,6 +14,7 @@ mod reference;
 mod segments;
 mod snapshot;
 mod sync;
+mod tail;
 mod token;
 
 pub use audit_chain::advance_audit;
@@ -38,6 +39,7 @@ pub use sync::{
     AuditAnchor, AuditBatch, AuditItem, AuditRecord, ChangeReference, Outcome, OutcomeRun, PushItem,
     QuarantineAnswer, Seen, SyncAnswer, SyncRequest,
 };
+pub use tail::{TAIL_POINTS_MAX, TailAnswer, TailFlaw, TailRequest, TailRun, WholeHeads, head_leaf};
 pub use token::{Credential, Tokens};
 
 /// The protocol's major version: the `/v1` of every path.
@@ -60,5 +62,7 @@ pub const PATH_SEGMENTS: &str = "/v1/segments";
 pub const PATH_SEGMENT: &str = "/v1/segment";
 /// `POST`: documents whole, by id.
 pub const PATH_DOCUMENTS: &str = "/v1/documents";
+/// `POST`: gives a restored server back what it lost.
+pub const PATH_TAIL: &str = "/v1/tail";
 /// `GET`: server-sent events, a poke for each stream that grew.
 pub const PATH_LIVE: &str = "/v1/live";

@@ -11,6 +11,10 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
 /// A device asks for an exchange.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct SyncRequest {
@@ -47,10 +51,12 @@ pub struct SyncRequest {
     /// The minor version of the protocol the device speaks ([`super::MINOR`]); 0: one before they were named.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub minor: u32,
-}
-
-fn is_zero(number: &u32) -> bool {
-    *number == 0
+    /// The form of signed heads the device reads: [`super::WholeHeads::VERSION`], or 0 for the first one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub heads: u32,
+    /// A write the device was told is accepted, and that no signed head has covered for it yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<u64>,
 }
 
 /// One write on its way.
@@ -235,6 +241,10 @@ pub struct AuditAnchor {
     pub last: u64,
     /// The chain's head there.
     pub head: ByteArray<32>,
+    /// Records that lie in a verified copy of the server; none without one. Behind a server that was restored a
+    /// device sends again what this did not cover.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub durable: Option<u64>,
 }
 
 /// The answer.
@@ -277,7 +287,11 @@ pub struct SyncAnswer {
     /// Streams, by their index among the request's cursors, that are to be read from segments first: no page.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub segments: Vec<u32>,
-    /// Ed25519 over [`super::SignedHeads`].
+    /// Cursors of the request, by index, that the signature says nothing of: streams out of scope, and logs that
+    /// do not stand here as the cursor has it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unproven: Vec<u32>,
+    /// Ed25519 over [`super::SignedHeads`], or over [`super::WholeHeads`] where the request asks for it.
     pub signature: ByteArray<64>,
 }
 

@@ -1,6 +1,7 @@
 //! Writes into documents.
 
 use super::{chart_rows, entry_rows, links, records};
+use crate::bytes::ByteArray;
 use crate::document::{AppliedChange, DocumentError, DocumentKey, Operation, Touched, operations};
 use crate::error::{Code, Result, SyncError};
 use crate::id::{Incarnation, UnitId};
@@ -55,7 +56,8 @@ pub enum Previous {
 }
 
 /// Applies a write the server accepted, somebody else's or one's own that is no longer here. `previous` holds, per
-/// document, the last change of this message. The change computed must be the one the server computed.
+/// document, the last change of this message. The change computed must be the one the server computed. Returns the
+/// references with what they build on written out, where that is known.
 ///
 /// # Errors
 /// `encoding_mismatch` when it is not: then the changes themselves must come. `missing_dependency`.
@@ -67,13 +69,14 @@ pub fn apply_accepted(
     changes: &[ChangeReference],
     receipt: &Receipt,
     previous: &mut HashMap<DocumentKey, Previous>,
-) -> Result<()> {
+) -> Result<Vec<ChangeReference>> {
+    let mut whole = changes.to_vec();
     let actor = incarnation.actor(generation);
     let compiled = operations(write, incarnation);
     if compiled.len() != changes.len() {
         return Err(SyncError::from(Code::EncodingMismatch));
     }
-    for (compiled, change) in compiled.iter().zip(changes) {
+    for ((compiled, change), whole) in compiled.iter().zip(changes).zip(&mut whole) {
         let key = compiled.key;
         documents::ensure(step.transaction, &key, &write.unit)?;
         let row = documents::get(step.transaction, &key.id())?;
@@ -91,6 +94,7 @@ pub fn apply_accepted(
         }
         require_document(step, &key)?;
         let dependencies = dependencies(step, &key, change, previous.get(&key))?;
+        whole.dependencies = Some(dependencies.iter().copied().map(ByteArray::new).collect());
         let applied = with_document(step, &key, |document| match &change.raw {
             Some(raw) => document.apply_raw(raw, &actor),
             None => document.apply(&compiled.operations, &actor, Some(&dependencies)),
@@ -100,6 +104,8 @@ pub fn apply_accepted(
         }
         previous.insert(key, Previous::Applied(applied.hash));
         if applied.known {
+            // Read again: its place in the log may be another one.
+            project_by_order(step, &key, incarnation, write, &compiled.operations)?;
             continue;
         }
         store_change(step, &key, None, &applied)?;
@@ -109,7 +115,21 @@ pub fn apply_accepted(
         put_reference(step, rows)?;
     }
     step.changes.patient(write.patient);
-    Ok(())
+    Ok(whole)
+}
+
+/// The change of an actor that the log names by four bytes of its hash; none where its document does not have it or
+/// is set aside.
+pub fn find_change(
+    step: &mut Step<'_>,
+    key: &DocumentKey,
+    actor: &[u8; 16],
+    check: u32,
+) -> Result<Option<AppliedChange>> {
+    match with_document(step, key, |document| Ok(document.find_change(actor, check))) {
+        Err(error) if error.code == Code::DocumentQuarantined => Ok(None),
+        found => found,
+    }
 }
 
 /// Takes in a change that came whole, of a write that did not.

@@ -2,12 +2,14 @@
 //! documents and the pages they lay on; what waits to be sent goes to the server first, which holds it.
 
 use super::placement::is_readable;
+use crate::bytes::ByteArray;
 use crate::device::Departures;
 use crate::error::Result;
 use crate::id::PatientId;
+use crate::protocol::{PageItem, PartChange, PartItem, decode, encode};
 use crate::record::{Compartment, Stream};
 use crate::step::Step;
-use crate::store::{departed, patients, places};
+use crate::store::{departed, patients, places, tail};
 
 /// Patients looked at in one step.
 const PATIENTS_A_STEP: usize = 100;
@@ -101,6 +103,9 @@ fn take_compartment(
     compartment: Compartment,
     left: &mut usize,
 ) -> Result<bool> {
+    if !blank_tail(step, patient, compartment, left)? {
+        return Ok(false);
+    }
     for document in departed::documents(step.transaction, patient, compartment)? {
         if *left == 0 {
             return Ok(false);
@@ -118,4 +123,37 @@ fn take_compartment(
     departed::remove_chart(step.transaction, patient, compartment)
         .map(|()| true)
         .map_err(Into::into)
+}
+
+/// Of the log items kept about a patient only the hashes stay, so that what stands beside them can be given back to a
+/// restored server.
+fn blank_tail(
+    step: &Step<'_>,
+    patient: &PatientId,
+    compartment: Compartment,
+    left: &mut usize,
+) -> Result<bool> {
+    let found = tail::items_about(step.transaction, patient, compartment, *left)?;
+    for (unit, history, seq, item) in &found {
+        let blank = match decode(item) {
+            Ok(PageItem::Item(item)) => encode(&PageItem::Part(Box::new(PartItem {
+                origin: 0,
+                generation: item.generation,
+                n: item.write.value().map_or(0, |write| write.n),
+                hash: ByteArray::new(item.write.hash()),
+                changes: item
+                    .changes
+                    .iter()
+                    .map(|change| PartChange {
+                        check: change.check,
+                        change: None,
+                    })
+                    .collect(),
+            }))),
+            _ => Vec::new(),
+        };
+        tail::blank_item(step.transaction, compartment, (unit, *history, *seq), &blank)?;
+    }
+    *left = left.saturating_sub(found.len());
+    Ok(*left > 0)
 }

@@ -11,8 +11,9 @@ mod links;
 mod placement;
 mod reconstruct;
 mod records;
+mod records_again;
 
-pub use apply::{Previous, accept_change, apply_accepted, apply_own, settle_own};
+pub use apply::{Previous, accept_change, apply_accepted, apply_own, find_change, settle_own};
 pub use cache::DocumentCache;
 pub use departure::{begin_departures, continue_departures, leave_streams};
 pub use entry_rows::{entry_state, shown_header_of as shown_header};
@@ -21,3 +22,4 @@ pub use links::{accept_link, refresh_links};
 pub use placement::{accept_placement, end_shares, is_readable, writing_unit};
 pub use reconstruct::{rebuild_documents, reproject_everything, subjects};
 pub use records::{accept_record, accept_snapshot_record, refresh_record};
+pub use records_again::{begin as begin_records_again, finish as finish_records_again};

@@ -3,8 +3,9 @@
 //! the same. Writes that wait here are laid on top, for the screen only.
 
 use super::links::accept_link;
+use super::records_again;
 use crate::error::Result;
-use crate::id::{Incarnation, PatientId, WriteId};
+use crate::id::{Incarnation, PatientId, UnitId, WriteId};
 use crate::protocol::SnapshotRecord;
 use crate::record::{
     Compartment, FieldChange, Intent, PatientField, PatientRecord, PatientValue, Write, duplicate_keys, fold,
@@ -21,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 type Refused = BTreeMap<String, Vec<(u64, Choice)>>;
 
 /// Who set what is shown.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct Writers {
     /// Per field, the last edit that was set.
     fields: BTreeMap<String, Choice>,
@@ -35,8 +36,9 @@ struct Writers {
 }
 
 /// A record on its way along the log.
-struct Trail {
-    record: Option<PatientRecord>,
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Trail {
+    pub(super) record: Option<PatientRecord>,
     version: u64,
     writers: Writers,
     refused: Refused,
@@ -72,6 +74,26 @@ impl Trail {
         }
         row.field_writers = serde_json::to_string(&self.writers).unwrap_or_default();
         row.refused = serde_json::to_string(&self.refused).unwrap_or_default();
+    }
+
+    /// Takes in a write of the log.
+    pub(super) fn apply(&mut self, write: &Write, incarnation: &Incarnation) {
+        let counts = matches!(write.intent, Intent::Register { .. } | Intent::EditRecord { .. });
+        if counts && !self.writers.applied.insert(write.id(incarnation)) {
+            return;
+        }
+        match &write.intent {
+            Intent::Register { record, .. } => self.register(write, incarnation, record),
+            Intent::EditRecord {
+                base_version,
+                changes,
+                resolves,
+            } => {
+                self.decide(resolves, *base_version);
+                self.edit(write, incarnation, changes);
+            }
+            _ => {}
+        }
     }
 
     /// A patient that two devices imported is registered once. What the second registration says otherwise waits
@@ -140,42 +162,43 @@ pub fn accept_record(
     if write.intent.is_placement() {
         return super::accept_placement(step, write.id(incarnation), write, receipt.received_ms);
     }
+    if matches!(write.intent, Intent::Link { .. } | Intent::Unlink { .. }) {
+        return accept_link(step, incarnation, write, receipt);
+    }
     let seq = receipt.seq;
     let found = patients::get(step.transaction, &write.patient)?;
+    if records_again::is_under_way(step, &write.unit)? {
+        records_again::accept(step, incarnation, write)?;
+        if found.is_some() {
+            return refresh_record(step, &write.patient);
+        }
+    }
     // A snapshot brought the record as it was after this write; who wrote what is in the log alone.
     let behind = found.as_ref().is_some_and(|row| row.as_of >= seq);
-    match &write.intent {
+    let mut row = match &write.intent {
         Intent::Register { record, .. } => {
-            let mut row = found.unwrap_or_else(|| new_row(write, record.clone()));
+            let mut row = found.unwrap_or_else(|| new_row(write.patient, write.unit, record.clone()));
             if row.accepted.is_none() {
                 row.unit = write.unit;
             }
-            let mut trail = Trail::of(&row, behind);
-            if !trail.writers.applied.insert(write.id(incarnation)) {
-                return Ok(());
-            }
-            trail.register(write, incarnation, record);
-            trail.put_into(&mut row, behind);
-            store(step, row)
+            row
         }
-        Intent::EditRecord {
-            base_version,
-            changes,
-            resolves,
-        } => {
-            let Some(mut row) = found else { return Ok(()) };
-            let mut trail = Trail::of(&row, behind);
-            if !trail.writers.applied.insert(write.id(incarnation)) {
-                return Ok(());
-            }
-            trail.decide(resolves, *base_version);
-            trail.edit(write, incarnation, changes);
-            trail.put_into(&mut row, behind);
-            store(step, row)
-        }
-        Intent::Link { .. } | Intent::Unlink { .. } => accept_link(step, incarnation, write, receipt),
-        _ => Ok(()),
-    }
+        Intent::EditRecord { .. } => match found {
+            Some(row) => row,
+            None => return Ok(()),
+        },
+        _ => return Ok(()),
+    };
+    let mut trail = Trail::of(&row, behind);
+    trail.apply(write, incarnation);
+    trail.put_into(&mut row, behind);
+    store(step, row)
+}
+
+/// Puts a record in its place as it came out of its whole log.
+pub(super) fn lay_down(step: &mut Step<'_>, trail: Trail, mut row: PatientRow) -> Result<()> {
+    trail.put_into(&mut row, false);
+    store(step, row)
 }
 
 /// Takes in a record as the server holds it.
@@ -219,7 +242,7 @@ pub fn refresh_record(step: &mut Step<'_>, patient: &PatientId) -> Result<()> {
                 intent: Intent::Register { record, .. },
                 ..
             }),
-        ) => new_row(&waiting[0], record.clone()),
+        ) => new_row(*patient, waiting[0].unit, record.clone()),
         (None, _) => return Ok(()),
     };
     let registers = waiting
@@ -233,10 +256,10 @@ pub fn refresh_record(step: &mut Step<'_>, patient: &PatientId) -> Result<()> {
     store(step, row)
 }
 
-fn new_row(write: &Write, record: PatientRecord) -> PatientRow {
+pub(super) fn new_row(patient: PatientId, unit: UnitId, record: PatientRecord) -> PatientRow {
     PatientRow {
-        id: write.patient,
-        unit: write.unit,
+        id: patient,
+        unit,
         record,
         accepted: None,
         version: 0,

@@ -111,10 +111,24 @@ pub fn remove_own_records(connection: &Connection, patient: &PatientId) -> Resul
     Ok(())
 }
 
-/// Forgets how far a stream was read, and what of it could not be read: should it come back, it is read anew.
+/// Forgets how far a stream was read, what of it could not be read, and its tail: should it come back, it is read
+/// anew.
 pub fn remove_stream(connection: &Connection, stream: &Stream) -> Result<(), StoreError> {
     super::first_sync::forget(connection, stream)?;
-    for table in ["cursor", "unread", "first_sync"] {
+    if stream.compartment == Compartment::Identity {
+        super::patients::forget_all_again(connection, &stream.unit)?;
+    }
+    connection
+        .prepare_cached("UPDATE own SET item = NULL WHERE item IS NOT NULL")?
+        .execute([])?;
+    for table in [
+        "cursor",
+        "unread",
+        "first_sync",
+        "tail_log",
+        "tail_item",
+        "tail_proof",
+    ] {
         connection
             .prepare_cached(&format!(
                 "DELETE FROM {table} WHERE unit = ?1 AND compartment = ?2"

@@ -183,6 +183,21 @@ pub fn settle_chunks(connection: &Connection, document: &DocumentId, write_n: u6
     Ok(())
 }
 
+/// The write waits again: its change is its own again, where it still lies apart.
+pub fn unsettle_chunk(
+    connection: &Connection,
+    document: &DocumentId,
+    change: &[u8],
+    write_n: u64,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "UPDATE chunk SET write_n = ?3 WHERE document = ?1 AND write_n IS NULL AND bytes = ?2",
+        )?
+        .execute(params![document, change, write_n as i64])?;
+    Ok(())
+}
+
 /// Takes pending changes out, before the pending writes are encoded again.
 pub fn drop_pending_chunks(connection: &Connection, document: &DocumentId) -> Result<(), StoreError> {
     connection
@@ -324,4 +339,25 @@ pub fn pending_chunk(
     Ok(statement
         .query_row(params![document, write_n as i64], |row| row.get(0))
         .optional()?)
+}
+
+/// Documents of a stream that hold more of its log than up to `seq` hold no more than that, as far as is known: at
+/// most `limit`. Returns how many.
+pub fn cap_as_of(
+    connection: &Connection,
+    stream: &crate::record::Stream,
+    seq: u64,
+    limit: usize,
+) -> Result<usize, StoreError> {
+    Ok(connection
+        .prepare_cached(
+            "UPDATE document SET as_of = ?3 WHERE id IN (SELECT id FROM document
+             WHERE unit = ?1 AND compartment = ?2 AND as_of > ?3 LIMIT ?4)",
+        )?
+        .execute(params![
+            stream.unit,
+            stream.compartment.code(),
+            seq as i64,
+            limit as i64
+        ])?)
 }

@@ -10,6 +10,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_places.sql"),
     include_str!("migrations/0005_statistics.sql"),
     include_str!("migrations/0006_first_sync.sql"),
+    include_str!("migrations/0007_tail.sql"),
 ];
 
 /// The schema this version writes.

@@ -24,6 +24,7 @@ pub mod receipts;
 pub mod reference;
 mod rows;
 pub mod stretch;
+pub mod tail;
 pub mod tenant_reference;
 
 pub use connection::{Location, Store, StoreKey, prepare_sqlite};

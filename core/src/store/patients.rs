@@ -182,3 +182,71 @@ pub fn dump(connection: &Connection) -> Result<Vec<PatientRow>, StoreError> {
     let rows = statement.query_map([], read)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
+
+/// Records of an identity stream that hold more of its log than up to `seq` hold no more than that, as far as is
+/// known: at most `limit`. Returns how many.
+pub fn cap_as_of(
+    connection: &Connection,
+    stream: &crate::record::Stream,
+    seq: u64,
+    limit: usize,
+) -> Result<usize, StoreError> {
+    if stream.compartment != crate::record::Compartment::Identity {
+        return Ok(0);
+    }
+    Ok(connection
+        .prepare_cached(
+            "UPDATE patient SET as_of = ?2 WHERE id IN (SELECT id FROM patient
+             WHERE unit = ?1 AND as_of > ?2 LIMIT ?3)",
+        )?
+        .execute(params![stream.unit, seq as i64, limit as i64])?)
+}
+
+/// Keeps a record as it comes out while its log is read again.
+pub fn put_again(
+    connection: &Connection,
+    patient: &PatientId,
+    unit: &UnitId,
+    row: &[u8],
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO record_again (patient, unit, row) VALUES (?1, ?2, ?3)")?
+        .execute(params![patient, unit, row])?;
+    Ok(())
+}
+
+/// A record as it came out so far.
+pub fn again(connection: &Connection, patient: &PatientId) -> Result<Option<Vec<u8>>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT row FROM record_again WHERE patient = ?1")?;
+    Ok(statement.query_row([patient], |row| row.get(0)).optional()?)
+}
+
+/// Records of a unit as they came out, up to `limit`.
+pub fn list_again(
+    connection: &Connection,
+    unit: &UnitId,
+    limit: usize,
+) -> Result<Vec<(PatientId, Vec<u8>)>, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT patient, row FROM record_again WHERE unit = ?1 LIMIT ?2")?;
+    let rows = statement.query_map(params![unit, limit as i64], |row| {
+        Ok((id_column(row, 0)?, row.get(1)?))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Forgets a record that came out.
+pub fn forget_again(connection: &Connection, patient: &PatientId) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("DELETE FROM record_again WHERE patient = ?1")?
+        .execute([patient])?;
+    Ok(())
+}
+
+/// Forgets what came out of a unit's log so far.
+pub fn forget_all_again(connection: &Connection, unit: &UnitId) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("DELETE FROM record_again WHERE unit = ?1")?
+        .execute([unit])?;
+    Ok(())
+}

@@ -101,26 +101,77 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Receipt> {
     })
 }
 
-/// Keeps what the running hash needs of an own accepted write, and of a record's write all of it.
+/// Forgets a receipt: the server that gave it was restored.
+pub fn forget(connection: &Connection, write: &WriteId) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("DELETE FROM receipt WHERE write_id = ?1")?
+        .execute([write])?;
+    Ok(())
+}
+
+/// An own accepted write that the cursor has not passed, as an item of the log.
+#[derive(Clone, PartialEq, Debug)]
+pub struct OwnItem {
+    /// The number of the incarnation it was written in.
+    pub incarnation: u64,
+    /// The item, encoded.
+    pub item: Vec<u8>,
+}
+
+/// Keeps what the running hash needs of an own accepted write, the write as an item of the log, and of a record's
+/// write all of it.
 pub fn put_own(
     connection: &Connection,
     n: u64,
     hash: &[u8; 32],
     changes: &[[u8; 32]],
     record: Option<(&crate::id::PatientId, &[u8])>,
+    own: &OwnItem,
 ) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO own (n, hash, changes, patient, record) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT OR REPLACE INTO own (n, hash, changes, patient, record, incarnation, item)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
         .execute(params![
             n as i64,
             hash.as_slice(),
             changes.concat(),
             record.map(|(patient, _)| patient),
-            record.map(|(_, bytes)| bytes)
+            record.map(|(_, bytes)| bytes),
+            own.incarnation as i64,
+            own.item
         ])?;
     Ok(())
+}
+
+fn read_own_item(row: &rusqlite::Row<'_>) -> rusqlite::Result<OwnItem> {
+    Ok(OwnItem {
+        incarnation: row.get::<_, i64>(0)? as u64,
+        item: row.get(1)?,
+    })
+}
+
+/// An own accepted write as an item of the log.
+pub fn own_item(connection: &Connection, n: u64) -> Result<Option<OwnItem>, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT incarnation, item FROM own WHERE n = ?1 AND item IS NOT NULL")?;
+    Ok(statement.query_row([n as i64], read_own_item).optional()?)
+}
+
+/// The own accepted writes that the cursor has not passed.
+pub fn list_own(connection: &Connection) -> Result<Vec<OwnItem>, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT incarnation, item FROM own WHERE item IS NOT NULL ORDER BY n")?;
+    let rows = statement.query_map([], read_own_item)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The last own write of an incarnation that was accepted and that the cursor has not passed.
+pub fn last_own(connection: &Connection, incarnation: u64) -> Result<Option<u64>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT max(n) FROM own WHERE incarnation = ?1")?;
+    let last: Option<i64> = statement.query_row([incarnation as i64], |row| row.get(0))?;
+    Ok(last.map(|last| last as u64))
 }
 
 /// The own accepted write of a record, if it is one.

@@ -30,6 +30,7 @@ id_columns!(
     ChartItemId,
     DocumentId,
     WriteId,
+    StoreId,
     UserId,
     UnitId,
     ConflictId

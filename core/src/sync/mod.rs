@@ -6,11 +6,14 @@ mod backoff;
 mod classify;
 mod request;
 mod schedule;
+pub mod tail;
 
 pub use answer::{
     PendingAnswer, SliceResult, apply_outcomes, apply_slice, check_answer, documents_needed, is_copy,
 };
 pub use backoff::{retry_after_ms, retry_delay_ms};
+pub(crate) use classify::problem;
 pub use classify::{Reply, TransportError, Verdict, classify};
 pub use request::{Asked, Wish, build_request, recall};
 pub use schedule::{Breaker, Schedule, SyncFailure};
+pub(crate) use tail::own_item;

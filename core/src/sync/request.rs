@@ -2,19 +2,22 @@
 
 use super::backoff::retry_delay_ms;
 use super::schedule::{Breaker, Schedule};
+use super::tail;
 use crate::audit;
 use crate::bytes::{ByteArray, ByteBuf};
 use crate::error::{Code, Result, SyncError};
 use crate::limits::{BATCH_BYTES_MAX, QUARANTINED_ASKED_MAX, RETRY_DELAY_MS_BASE};
 use crate::outbox::ENCODING_REPLACED;
 use crate::protocol::{
-    ChangeReference, CorrelationId, Cursor, Frozen, PushItem, SyncRequest, chain_tag, change_check,
+    ChangeReference, CorrelationId, Cursor, Frozen, PushItem, SyncRequest, TailRequest, WholeHeads,
+    chain_tag, change_check,
 };
 use crate::step::Step;
 use crate::store::cursors::{self, CursorRow};
 use crate::store::first_sync::{self, FirstSyncState};
 use crate::store::held;
 use crate::store::outbox::{self, OutboxRow, WriteState};
+use crate::store::receipts;
 use std::collections::HashMap;
 
 /// The share of an access token's life that must be left for it to be used alone.
@@ -33,6 +36,8 @@ pub struct Asked {
     pub sent_boot_ms: u64,
     /// Whether own items come in full: the device does not trust what it has of them.
     pub own_in_full: bool,
+    /// What is given back to a restored server; then nothing else is asked.
+    pub tail: Option<Box<TailRequest>>,
     /// Names it in the logs of both sides; set when its body and credential are known.
     pub correlation: CorrelationId,
 }
@@ -64,6 +69,23 @@ pub fn build_request(step: &mut Step<'_>, schedule: &Schedule, wish: Wish) -> Re
         .tokens
         .as_ref()
         .ok_or(SyncError::from(Code::Unauthenticated))?;
+    let server_ms = step.device.server_ms(&step.now);
+    let fresh = server_ms.is_some_and(|now_ms| now_ms + REFRESH_BEFORE_MS < tokens.expires_ms);
+    let refresh = (with_refresh || !fresh).then(|| tokens.refresh.clone());
+    if let Some(tail) = tail::next_request(step)? {
+        return Ok(Asked {
+            request: SyncRequest {
+                refresh: refresh.clone(),
+                ..SyncRequest::default()
+            },
+            pushed: Vec::new(),
+            cursors: Vec::new(),
+            sent_boot_ms: step.now.boot_ms,
+            own_in_full: false,
+            tail: Some(Box::new(TailRequest { refresh, ..tail })),
+            correlation: CorrelationId::default(),
+        });
+    }
     let push = if own_in_full || schedule.breaker(&step.now) == Breaker::HalfOpen {
         Vec::new()
     } else {
@@ -99,13 +121,11 @@ pub fn build_request(step: &mut Step<'_>, schedule: &Schedule, wish: Wish) -> Re
     let declined = first_reads
         .iter()
         .any(|row| row.state == FirstSyncState::NotOffered);
-    let server_ms = step.device.server_ms(&step.now);
-    let fresh = server_ms.is_some_and(|now_ms| now_ms + REFRESH_BEFORE_MS < tokens.expires_ms);
     let request = SyncRequest {
         incarnation: if own_in_full { 0 } else { incarnation },
         epoch: enrolment.epoch,
         scope: enrolment.scope.version,
-        refresh: (with_refresh || !fresh).then(|| tokens.refresh.clone()),
+        refresh,
         cursors: cursors
             .iter()
             .map(|row| Cursor {
@@ -129,6 +149,8 @@ pub fn build_request(step: &mut Step<'_>, schedule: &Schedule, wish: Wish) -> Re
         quarantined: held::waiting(step.transaction, incarnation, QUARANTINED_ASKED_MAX)?,
         segments: !declined && cursors.iter().any(|cursor| cursor.seq == 0 && !cursor.caught_up),
         minor: crate::protocol::MINOR,
+        heads: WholeHeads::VERSION,
+        accepted: receipts::last_own(step.transaction, incarnation)?,
     };
     Ok(Asked {
         request,
@@ -136,6 +158,7 @@ pub fn build_request(step: &mut Step<'_>, schedule: &Schedule, wish: Wish) -> Re
         cursors,
         sent_boot_ms: step.now.boot_ms,
         own_in_full,
+        tail: None,
         correlation: CorrelationId::default(),
     })
 }

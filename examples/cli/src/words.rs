@@ -191,6 +191,25 @@ messages! {
         "A primeira leitura do histórico não terminou: pode faltar algo nas listas.";
     DoctorAuditBroken = "The audit's chain is broken at record {}: this file was tampered with or damaged.",
         "A cadeia da auditoria está quebrada no registro {}: este arquivo foi adulterado ou danificado.";
+    DoctorNoBackup = "The server makes no copies of its data: only its disk and the devices hold it. Tell who runs it.",
+        "O servidor não faz cópias dos dados: só o disco dele e os aparelhos os têm. Avise quem o mantém.";
+    DoctorTailFull = "This device holds as much for a server without copies as it can ({} MiB): the oldest goes.",
+        "Este aparelho guarda o máximo possível para um servidor sem cópias ({} MiB): o mais antigo sai.";
+    DoctorGivingBack = "The server was restored; it is getting back what it lost ({} streams to go).",
+        "O servidor foi restaurado e está recebendo de volta o que perdeu (faltam {} fluxos).";
+    DoctorNotTaken = "A restored server did not take back {} items. They are still on this device: tell who runs it.",
+        "Um servidor restaurado não aceitou {} itens de volta. Eles continuam neste aparelho: avise quem o mantém.";
+    Copied = "Copied and checked: {}", "Copiado e verificado: {}";
+    StoreWhole = "{} items in {} streams, {} documents: everything fits.",
+        "{} itens em {} fluxos, {} documentos: tudo confere.";
+    StoreNotWhole = "{} things do not fit:", "{} coisas não conferem:";
+    Restored = "The store is restored. Its newest item was received at {}, {} minutes ago.",
+        "Os dados foram restaurados. O item mais novo foi recebido em {}, há {} minutos.";
+    RestoredEmpty = "The store is restored. It holds no items yet.",
+        "Os dados foram restaurados. Ainda não há itens neles.";
+    RestoredNext = "Start the server. Each device gives back what it wrote or read since, at its next contact; devices and users added since must be added again.",
+        "Inicie o servidor. Cada aparelho devolve o que gravou ou leu desde então, no próximo contato; aparelhos e usuários criados depois precisam ser criados de novo.";
+    RestoredAside = "What stood there before lies in {}.", "O que havia antes está em {}.";
     AuditWhole = "{} records, the chain is whole.", "{} registros, a cadeia está íntegra.";
 }
 

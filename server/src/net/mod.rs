@@ -214,7 +214,7 @@ fn keep_copies(
             tokio::time::sleep(BACKUP_INTERVAL).await;
             let copy = Arc::clone(&copy);
             let done = tokio::task::spawn_blocking(move || copy()).await;
-            let went_well = matches!(done, Ok(Ok(())));
+            let went_well = matches!(done, Ok(Ok(_)));
             if !went_well {
                 tracing::error!("the hourly copy was not made or not verified");
             }

@@ -37,7 +37,9 @@ pub trait ServerStore: Send {
     /// The number of this history: another one after a restore.
     fn epoch(&mut self) -> StoreResult<u64>;
     /// Begins another history.
-    fn set_epoch(&mut self, epoch: u64) -> StoreResult<()>;
+    fn set_epoch(&mut self, epoch: u64, now_ms: EpochMs) -> StoreResult<()>;
+    /// When this history began, if it is not the first one.
+    fn epoch_began_ms(&mut self) -> StoreResult<Option<EpochMs>>;
 
     /// The code whose secret has this hash.
     fn enrolment(&mut self, secret_hash: &[u8; 32]) -> StoreResult<Option<EnrolmentRow>>;
@@ -165,6 +167,8 @@ pub trait ServerStore: Send {
     fn audit_anchor(&mut self, incarnation: &Incarnation) -> StoreResult<(u64, ChainHash)>;
     /// The chain's head after a record of an incarnation's audit.
     fn audit_chain_at(&mut self, incarnation: &Incarnation, k: u64) -> StoreResult<Option<ChainHash>>;
+    /// How far an incarnation's audit lies in a verified copy.
+    fn audit_durable(&mut self, incarnation: &Incarnation) -> StoreResult<Option<u64>>;
     /// Adds a record to an incarnation's audit.
     fn append_audit(
         &mut self,

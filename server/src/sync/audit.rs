@@ -26,6 +26,7 @@ pub(super) fn receive(
     let held = AuditAnchor {
         last,
         head: ByteArray::new(head),
+        durable: session.store.audit_durable(incarnation)?,
     };
     let Some(before) = batch.first.checked_sub(1).filter(|before| *before <= last) else {
         return Ok(held);
@@ -57,6 +58,7 @@ pub(super) fn receive(
         anchor = AuditAnchor {
             last: k,
             head: ByteArray::new(chain),
+            ..anchor
         };
     }
     Ok(anchor)

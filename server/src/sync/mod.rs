@@ -2,6 +2,7 @@
 
 mod audit;
 mod document;
+mod history;
 mod placement;
 mod policy;
 mod pull;
@@ -9,6 +10,7 @@ mod push;
 pub(crate) mod quarantine;
 mod record;
 mod settle;
+pub(crate) mod tail;
 mod verdict;
 
 use crate::access::{self, Caller};
@@ -35,7 +37,12 @@ pub(crate) fn run(
         store: caller.device.store,
         number: request.incarnation,
     };
-    let outcomes = push::run(session, &caller, &incarnation, &request.push)?;
+    let history = history::compare(session, &caller, &incarnation, &request)?;
+    let outcomes = if history.is_behind {
+        push::postpone(&request.push)?
+    } else {
+        push::run(session, &caller, &incarnation, &request.push)?
+    };
     if let [(_, outcome)] = outcomes.as_slice()
         && is_reused(outcome)
     {
@@ -50,7 +57,7 @@ pub(crate) fn run(
         .as_ref()
         .map(|batch| audit::receive(session, &caller, &incarnation, &request, batch))
         .transpose()?;
-    let pulled = pull::run(session, &caller, &incarnation, &request)?;
+    let pulled = pull::run(session, &caller, &incarnation, &request, &history)?;
     // What it has to send goes in first; only when nothing is left to say is it told that it must be updated.
     if pulled.is_stuck() && request.push.is_empty() && audit.is_none() {
         return Err(Refusal::new(
@@ -104,6 +111,7 @@ pub(crate) fn run(
         durable,
         reference,
         quarantine,
+        unproven: pulled.unproven,
         signature,
     })
 }

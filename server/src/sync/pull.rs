@@ -1,5 +1,6 @@
 //! What is new behind the cursors, and one signature over where the reader then stands.
 
+use super::history::History;
 use super::{check, document};
 use crate::access::Caller;
 use crate::places::{Places, Standing};
@@ -11,12 +12,11 @@ use ed25519_dalek::Signer;
 use std::collections::HashMap;
 use vereda_core::bytes::{ByteArray, ByteBuf};
 use vereda_core::document::{ChangeId, DocumentKey, LoadedDocument, operations};
-use vereda_core::entropy::Entropy;
 use vereda_core::id::{DocumentId, Incarnation, PatientId};
 use vereda_core::limits::PAGE_BYTES_MAX;
 use vereda_core::protocol::{
-    ChangeReference, Cursor, DocumentChange, Frozen, LogItem, MINOR_OF_PARTS, Page, PageItem, PartChange,
-    PartItem, SignedHeads, SyncRequest, chain_tag, share_tag,
+    ChainHash, ChangeReference, Cursor, DocumentChange, Frozen, LogItem, MINOR_OF_PARTS, Page, PageItem,
+    PartChange, PartItem, SignedHeads, SyncRequest, WholeHeads, chain_tag, head_leaf, share_tag,
 };
 use vereda_core::record::{Intent, Stream, Write};
 use vereda_core::time::EpochMs;
@@ -28,9 +28,16 @@ pub(super) struct Pulled {
     pub(super) pages: Vec<Page>,
     /// Cursors whose streams are to be read from segments first.
     pub(super) segments: Vec<u32>,
-    heads: Vec<(u64, ByteArray<8>)>,
+    pub(super) unproven: Vec<u32>,
+    heads: Heads,
     /// Something comes next that the reader's minor version has no words for.
     stops: bool,
+}
+
+/// Where the reader stands after the answer, in the form it asked for.
+enum Heads {
+    Tags(Vec<(u64, ByteArray<8>)>),
+    Whole(Vec<ByteArray<32>>),
 }
 
 impl Pulled {
@@ -41,21 +48,33 @@ impl Pulled {
 
     /// Signs where the reader stands after this answer.
     pub(super) fn sign(&self, session: &Session<'_>) -> ByteArray<64> {
-        let heads = SignedHeads {
-            epoch: self.epoch,
-            time_ms: session.now.ms,
-            heads: self.heads.clone(),
+        let (epoch, time_ms) = (self.epoch, session.now.ms);
+        let bytes = match &self.heads {
+            Heads::Tags(heads) => SignedHeads {
+                epoch,
+                time_ms,
+                heads: heads.clone(),
+            }
+            .to_bytes(),
+            Heads::Whole(leaves) => WholeHeads {
+                epoch,
+                time_ms,
+                leaves: leaves.clone(),
+            }
+            .to_bytes(),
         };
-        ByteArray::new(session.shared.signing_key.sign(&heads.to_bytes()).to_bytes())
+        ByteArray::new(session.shared.signing_key.sign(&bytes).to_bytes())
     }
 }
 
-/// Reads behind the cursors of a request, `PAGE_BYTES_MAX` in all.
+/// Reads behind the cursors of a request, `PAGE_BYTES_MAX` in all. A device that keeps a tail gets no pages before it
+/// knows of the epoch: it reads on from where both agree, once it gave back what is lacking here.
 pub(super) fn run(
     session: &mut Session<'_>,
     caller: &Caller,
     incarnation: &Incarnation,
     request: &SyncRequest,
+    history: &History,
 ) -> Result<Pulled, Refusal> {
     let mut puller = Puller {
         caller,
@@ -68,56 +87,56 @@ pub(super) fn run(
         last: HashMap::new(),
         present: HashMap::new(),
     };
-    let mut epoch = session.store.epoch()?;
+    let whole = request.heads >= WholeHeads::VERSION;
     let mut pages = Vec::new();
     let mut segments = Vec::new();
-    let mut heads = Vec::with_capacity(request.cursors.len());
-    for (cursor, index) in request.cursors.iter().zip(0_u32..) {
-        if !caller.may_use(&cursor.stream) {
-            heads.push((cursor.seq, cursor.chain));
-            continue;
+    let mut unproven = Vec::new();
+    let mut tags = Vec::new();
+    let mut leaves = Vec::new();
+    for ((cursor, known), index) in request.cursors.iter().zip(&history.known).zip(0_u32..) {
+        let reached = match known {
+            _ if !caller.may_use(&cursor.stream) => None,
+            None if whole => None,
+            Some(chain) if whole && history.is_behind => Some((cursor.seq, *chain)),
+            // From segments first: the reader stands where it stood.
+            Some(chain)
+                if request.segments
+                    && cursor.seq == 0
+                    && segments::is_offered(session, caller.tenant(), &cursor.stream)? =>
+            {
+                segments.push(index);
+                Some((cursor.seq, *chain))
+            }
+            known => {
+                let (page, reached) = puller.page(session, cursor, *known)?;
+                pages.extend(page);
+                Some(reached)
+            }
+        };
+        match reached {
+            Some((seq, chain)) => {
+                tags.push((seq, chain_tag(&chain)));
+                leaves.push(head_leaf(&cursor.stream, seq, &chain));
+            }
+            None => {
+                tags.push((cursor.seq, cursor.chain));
+                unproven.push(index);
+            }
         }
-        if request.segments
-            && cursor.seq == 0
-            && segments::is_offered(session, caller.tenant(), &cursor.stream)?
-        {
-            segments.push(index);
-            heads.push((cursor.seq, cursor.chain));
-            continue;
-        }
-        let known = is_known(session, cursor)?;
-        if !known && request.epoch == epoch {
-            // The reader saw this very history go further, or elsewhere: what stands here was restored.
-            epoch = another_epoch(session, epoch)?;
-        }
-        let (page, head) = puller.page(session, cursor, known)?;
-        pages.extend(page);
-        heads.push(head);
     }
     Ok(Pulled {
-        epoch,
+        epoch: history.epoch,
         origins: puller.origins.list,
         pages,
         segments,
-        heads,
+        unproven: if whole { unproven } else { Vec::new() },
+        heads: if whole {
+            Heads::Whole(leaves)
+        } else {
+            Heads::Tags(tags)
+        },
         stops: puller.stops,
     })
-}
-
-fn is_known(session: &mut Session<'_>, cursor: &Cursor) -> Result<bool, Refusal> {
-    let chain = session.store.chain_at(&cursor.stream, cursor.seq)?;
-    Ok(chain.is_some_and(|chain| chain_tag(&chain) == cursor.chain))
-}
-
-fn another_epoch(session: &mut Session<'_>, epoch: u64) -> Result<u64, Refusal> {
-    // 31 bits: it travels in every request and answer.
-    let mut next = session.entropy.next_u64() >> 33;
-    if next == epoch {
-        next += 1;
-    }
-    session.store.set_epoch(next)?;
-    tracing::warn!("a device holds more of a log than this store: a new epoch begins");
-    Ok(next)
 }
 
 /// Whose writes the pages hold.
@@ -160,14 +179,10 @@ impl Puller<'_> {
         &mut self,
         session: &mut Session<'_>,
         cursor: &Cursor,
-        known: bool,
-    ) -> Result<(Option<Page>, (u64, ByteArray<8>)), Refusal> {
+        known: Option<ChainHash>,
+    ) -> Result<(Option<Page>, (u64, ChainHash)), Refusal> {
         let stream = cursor.stream;
-        let (start, chain) = if known {
-            (cursor.seq, cursor.chain)
-        } else {
-            (0, ByteArray::new([0; 8]))
-        };
+        let (start, chain) = known.map_or((0, [0; 32]), |chain| (cursor.seq, chain));
         let end = session.store.head(&stream)?.seq;
         let rows = if start < end && self.budget > 0 {
             session
@@ -191,7 +206,7 @@ impl Puller<'_> {
                 stops = true;
                 break;
             }
-            reached = (row.seq, chain_tag(&row.chain));
+            reached = (row.seq, row.chain);
             note_received(&mut page.received_ms, row.received_ms);
             match view {
                 View::Whole => self.item(session, row, &mut page.items)?,
@@ -201,7 +216,7 @@ impl Puller<'_> {
         }
         page.more = reached.0 < end;
         self.stops |= stops;
-        let says_something = !page.items.is_empty() || !known || (page.more && !stops);
+        let says_something = !page.items.is_empty() || known.is_none() || (page.more && !stops);
         Ok((says_something.then_some(page), reached))
     }
 

@@ -34,8 +34,7 @@ pub(super) fn run(
                 settle(session, caller, incarnation, &mut batch, item, write)?,
             ),
             None => {
-                let sketch: Sketch = decode(item.write.bytes())
-                    .map_err(|_| Refusal::malformed("an item of the push is no write"))?;
+                let sketch = sketch(item)?;
                 batch.block(sketch.patient);
                 (sketch.n, Verdict::Park(Code::ProtocolUnsupported).outcome())
             }
@@ -43,6 +42,22 @@ pub(super) fn run(
         outcomes.push(settled);
     }
     Ok(outcomes)
+}
+
+/// Settles nothing: the device still speaks of an earlier history.
+pub(super) fn postpone(items: &[PushItem]) -> Result<Vec<(u64, Outcome)>, Refusal> {
+    let postponed = items.iter().map(|item| {
+        let n = match item.write.value() {
+            Some(write) => write.n,
+            None => sketch(item)?.n,
+        };
+        Ok((n, Verdict::Retry(Code::HistoryChanged).outcome()))
+    });
+    postponed.collect()
+}
+
+fn sketch(item: &PushItem) -> Result<Sketch, Refusal> {
+    decode(item.write.bytes()).map_err(|_| Refusal::malformed("an item of the push is no write"))
 }
 
 /// Folds outcomes that count on from one another.

@@ -1,7 +1,7 @@
 //! One write: scope, dedupe, lane, needs, judgement, effect, log, outcome.
 
 use super::verdict::Verdict;
-use super::{check, document, placement, policy, quarantine, record};
+use super::{check, document, history, placement, policy, quarantine, record};
 use crate::access::Caller;
 use crate::refusal::Refusal;
 use crate::store::{Decision, LogRow, OutcomeRow, StoredChange};
@@ -13,6 +13,7 @@ use vereda_core::error::Code;
 use vereda_core::id::{DocumentId, Incarnation, PatientId};
 use vereda_core::protocol::{Outcome, PushItem};
 use vereda_core::record::Write;
+use vereda_core::time::EpochMs;
 
 /// What the items of one message share.
 #[derive(Default)]
@@ -48,7 +49,7 @@ impl Batch {
         }
     }
 
-    fn remember(&mut self, changes: &[StoredChange]) {
+    pub(super) fn remember(&mut self, changes: &[StoredChange]) {
         for change in changes {
             self.last.insert(change.document, Some(*change.hash));
         }
@@ -85,6 +86,13 @@ pub(super) fn settle(
         }
         Err(verdict) => verdict,
     };
+    let verdict = match verdict {
+        // What it rests on may still come back from a device that was not here yet.
+        Verdict::Refused(error) if may_come_back(error.code) && history::is_recovering(session)? => {
+            Verdict::Retry(Code::MissingDependency)
+        }
+        verdict => verdict,
+    };
     if let Verdict::Refused(error) = &verdict {
         let outcome = OutcomeRow {
             hash,
@@ -98,8 +106,17 @@ pub(super) fn settle(
     Ok(leave_out(batch, incarnation, write, verdict))
 }
 
+fn may_come_back(code: Code) -> bool {
+    matches!(code, Code::UnknownPatient | Code::UnknownEntry | Code::NotADraft)
+}
+
 /// Notes that an item did not go in.
-fn leave_out(batch: &mut Batch, incarnation: &Incarnation, write: &Write, verdict: Verdict) -> Outcome {
+pub(super) fn leave_out(
+    batch: &mut Batch,
+    incarnation: &Incarnation,
+    write: &Write,
+    verdict: Verdict,
+) -> Outcome {
     // Changes behind it were made on top of its own, which does not exist here.
     for document in operations(write, incarnation) {
         batch.last.insert(document.key.id(), None);
@@ -177,7 +194,16 @@ pub(super) fn try_write(
         placement::check(session, caller, write)?;
         record::apply(session, caller, incarnation, write)?;
         let changes = document::apply(session, caller, incarnation, batch, item, write)?;
-        append(session, caller, incarnation, item, write, hash, changes)
+        let received_ms = session.now.ms;
+        append(
+            session,
+            caller,
+            incarnation,
+            item,
+            write,
+            hash,
+            (changes, received_ms),
+        )
     });
     done.map_err(|undone| {
         for document in operations(write, incarnation) {
@@ -207,19 +233,18 @@ fn check_needs(session: &mut Session<'_>, incarnation: &Incarnation, write: &Wri
     Ok(())
 }
 
-/// The write's place in the log, with its outcome.
-fn append(
+/// The write's place in the log, with its outcome; its changes come with the time it is received at.
+pub(super) fn append(
     session: &mut Session<'_>,
     caller: &Caller,
     incarnation: &Incarnation,
     item: &PushItem,
     write: &Write,
     hash: [u8; 32],
-    changes: Vec<StoredChange>,
+    (changes, received_ms): (Vec<StoredChange>, EpochMs),
 ) -> Result<(Vec<StoredChange>, Outcome), Verdict> {
     let stream = write.stream();
     let hashes: Vec<[u8; 32]> = changes.iter().map(|change| *change.hash).collect();
-    let received_ms = session.now.ms;
     let row = LogRow {
         seq: 0,
         chain: [0; 32],

@@ -21,6 +21,13 @@ impl Verdict {
         Self::Refused(SyncError::new(code, detail))
     }
 
+    pub(super) fn code(&self) -> Code {
+        match self {
+            Self::Refused(error) => error.code,
+            Self::Retry(code) | Self::Park(code) => *code,
+        }
+    }
+
     pub(super) fn outcome(&self) -> Outcome {
         match self {
             Self::Refused(error) => Outcome::Refused {

@@ -201,10 +201,8 @@ impl Device {
             push,
             audit: None,
             raw: self.raw,
-            reference: None,
-            quarantined: Vec::new(),
-            segments: false,
             minor: vereda_core::protocol::MINOR,
+            ..SyncRequest::default()
         }
     }
 

@@ -81,9 +81,14 @@ impl ServerStore for FaultyStore {
         self.inner.epoch()
     }
 
-    fn set_epoch(&mut self, epoch: u64) -> StoreResult<()> {
+    fn set_epoch(&mut self, epoch: u64, now_ms: EpochMs) -> StoreResult<()> {
         self.fault()?;
-        self.inner.set_epoch(epoch)
+        self.inner.set_epoch(epoch, now_ms)
+    }
+
+    fn epoch_began_ms(&mut self) -> StoreResult<Option<EpochMs>> {
+        self.fault()?;
+        self.inner.epoch_began_ms()
     }
 
     fn enrolment(&mut self, secret_hash: &[u8; 32]) -> StoreResult<Option<EnrolmentRow>> {
@@ -317,6 +322,11 @@ impl ServerStore for FaultyStore {
     fn audit_chain_at(&mut self, incarnation: &Incarnation, k: u64) -> StoreResult<Option<ChainHash>> {
         self.fault()?;
         self.inner.audit_chain_at(incarnation, k)
+    }
+
+    fn audit_durable(&mut self, incarnation: &Incarnation) -> StoreResult<Option<u64>> {
+        self.fault()?;
+        self.inner.audit_durable(incarnation)
     }
 
     fn append_audit(

@@ -236,7 +236,7 @@ fn a_view_left_idle_closes() {
 }
 
 #[test]
-fn the_audit_is_purged_only_after_a_receipt() {
+fn the_audit_is_purged_only_once_a_verified_copy_of_the_server_holds_it() {
     let mut world = with_a_chain(68);
     let kept = |world: &World| -> i64 {
         let file = world.device_file(0);
@@ -250,6 +250,11 @@ fn the_audit_is_purged_only_after_a_receipt() {
     assert_eq!(kept(&world), 13, "the answer was lost, so nothing may go");
     world.advance(600_000);
     world.converge();
+    assert_eq!(world.status(0).audit_waiting, 0);
+    assert_eq!(kept(&world), 13, "a server that is restored asks for it again");
+    world.back_up_server();
+    world.patient(0, "Caio Melo");
+    world.sync(0);
     // The last one covered stays: the next receipt is compared with it.
     assert_eq!(kept(&world), 1);
     assert_eq!(world.verify_audit(0).broken_at, None);

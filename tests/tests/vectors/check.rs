@@ -11,7 +11,7 @@ use vereda_core::id::{DocumentId, Incarnation, WriteId};
 use vereda_core::protocol::{
     self, AuditRecord, DocumentsAnswer, DocumentsRequest, EnrolAnswer, EnrolRequest, EnrolmentCode,
     FindAnswer, FindRequest, Problem, SegmentRequest, SegmentsAnswer, SegmentsRequest, SignedHeads,
-    SnapshotAnswer, SnapshotRequest, SyncAnswer, SyncRequest,
+    SnapshotAnswer, SnapshotRequest, SyncAnswer, SyncRequest, TailAnswer, TailRequest, WholeHeads,
 };
 use vereda_core::record::{Class, KindRegistry, Write};
 
@@ -57,6 +57,9 @@ pub(crate) fn message(vector: &Value) {
         "DocumentsAnswer" => drop(both_ways::<DocumentsAnswer>(vector)),
         "SnapshotAnswer" => drop(both_ways::<SnapshotAnswer>(vector)),
         "SignedHeads" => drop(both_ways::<SignedHeads>(vector)),
+        "WholeHeads" => drop(both_ways::<WholeHeads>(vector)),
+        "TailRequest" => drop(both_ways::<TailRequest>(vector)),
+        "TailAnswer" => drop(both_ways::<TailAnswer>(vector)),
         "AuditRecord" => drop(both_ways::<AuditRecord>(vector)),
         "Problem" => drop(both_ways::<Problem>(vector)),
         other => panic!("no message is called {other}"),

@@ -14,6 +14,7 @@ mod hostile;
 mod invalid;
 mod messages;
 mod sample;
+mod tails;
 mod writes;
 
 use serde_json::Value;
@@ -102,5 +103,24 @@ fn a_change_that_must_be_refused_is_refused_at_the_gate() {
     );
     for vector in file::read("invalid/changes.json") {
         invalid::check_change(&vector);
+    }
+}
+
+#[test]
+fn a_run_of_a_tail_is_believed_only_as_it_was_signed() {
+    written(
+        "tails.json",
+        "A run given back to the server whose key is `signing_key`: it is what was signed.",
+        tails::valid(),
+    );
+    written(
+        "invalid/tails.json",
+        "Runs that are refused whole, with the flaw.",
+        tails::invalid(),
+    );
+    for name in ["tails.json", "invalid/tails.json"] {
+        for vector in file::read(name) {
+            tails::check(&vector);
+        }
     }
 }

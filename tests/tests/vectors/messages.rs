@@ -1,6 +1,6 @@
 //! Every message.
 
-use super::{file, sample};
+use super::{file, sample, tails};
 use serde_json::Value;
 use vereda_core::bytes::{ByteArray, ByteBuf};
 use vereda_core::document::{LoadedDocument, operations};
@@ -12,7 +12,8 @@ use vereda_core::protocol::{
     Found, Frozen, LogItem, Outcome, OutcomeRun, Page, PageItem, PartChange, PartItem, Person, Problem,
     PushItem, QuarantineAnswer, ReferenceItem, ReferencePage, SEGMENT_FORM, Scope, Seen, SegmentName,
     SegmentRequest, SegmentsAnswer, SegmentsRequest, SignedHeads, SnapshotAnswer, SnapshotDocument,
-    SnapshotRecord, SnapshotRequest, SyncAnswer, SyncRequest, Tokens, Unit, change_check, share_tag,
+    SnapshotRecord, SnapshotRequest, SyncAnswer, SyncRequest, Tokens, Unit, WholeHeads, change_check,
+    share_tag,
 };
 use vereda_core::record::{Compartment, Identifier, Stream};
 use vereda_core::redact::Sensitive;
@@ -70,7 +71,7 @@ fn idle_request() -> SyncRequest {
     }
 }
 
-fn pushed(n: usize, dependencies: Option<Vec<ByteArray<32>>>, raw: bool) -> PushItem {
+pub(super) fn pushed(n: usize, dependencies: Option<Vec<ByteArray<32>>>, raw: bool) -> PushItem {
     let (_, write) = sample::writes().swap_remove(n);
     let incarnation = sample::incarnation();
     let changes = operations(&write, &incarnation)
@@ -187,6 +188,35 @@ fn full_request() -> SyncRequest {
     }
 }
 
+fn whole_heads_request() -> SyncRequest {
+    SyncRequest {
+        heads: WholeHeads::VERSION,
+        accepted: Some(19),
+        ..idle_request()
+    }
+}
+
+/// A restored server's: it does not hold the cursor's place.
+fn another_epoch() -> SyncAnswer {
+    SyncAnswer {
+        epoch: 100,
+        outcomes: vec![OutcomeRun {
+            n: 20,
+            count: 1,
+            outcome: Outcome::Retry {
+                code: Code::HistoryChanged.as_str().into(),
+            },
+        }],
+        audit: Some(AuditAnchor {
+            last: 3,
+            head: ByteArray::new([0x44; 32]),
+            durable: Some(2),
+        }),
+        unproven: vec![0],
+        ..idle_answer()
+    }
+}
+
 fn idle_answer() -> SyncAnswer {
     SyncAnswer {
         epoch: 99,
@@ -205,6 +235,7 @@ fn idle_answer() -> SyncAnswer {
         reference: None,
         quarantine: Vec::new(),
         segments: Vec::new(),
+        unproven: Vec::new(),
         signature: ByteArray::new([0x5a; 64]),
     }
 }
@@ -278,6 +309,7 @@ fn full_answer() -> SyncAnswer {
         audit: Some(AuditAnchor {
             last: 3,
             head: ByteArray::new([0x44; 32]),
+            durable: None,
         }),
         durable: vec![(0, 17)],
         reference: Some(ReferencePage {
@@ -477,6 +509,12 @@ pub(crate) fn vectors() -> Vec<Value> {
         ),
         file::encoded("find_request", "FindRequest", &find),
         file::encoded("find_answer", "FindAnswer", &found),
+        file::encoded("sync_request_whole_heads", "SyncRequest", &whole_heads_request()),
+        file::encoded("sync_answer_another_epoch", "SyncAnswer", &another_epoch()),
+        file::encoded("whole_heads", "WholeHeads", &tails::run().heads),
+        file::encoded("tail_request_points", "TailRequest", &tails::points()),
+        file::encoded("tail_request_run", "TailRequest", &tails::request(tails::run())),
+        file::encoded("tail_answer", "TailAnswer", &tails::answer()),
         file::encoded("signed_heads", "SignedHeads", &heads),
         file::encoded("snapshot_request", "SnapshotRequest", &named),
         file::encoded("snapshot_answer", "SnapshotAnswer", &snapshot()),

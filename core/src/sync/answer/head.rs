@@ -13,6 +13,7 @@ use crate::store::held::{self, HeldState};
 use crate::store::outbox as rows;
 use crate::store::{cursors, places, receipts};
 use crate::sync::request::Asked;
+use crate::sync::tail;
 
 /// Outcomes, tokens, scope, time, audit. Returns whether this file turned out to be a copy.
 pub(super) fn apply_head(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<bool> {
@@ -59,8 +60,19 @@ pub(super) fn apply_head(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Re
             },
         )?;
     }
-    if let Some(anchor) = &answer.audit {
-        audit::take_receipt(step, anchor, pending.asked.request.audit.as_ref())?;
+    if answer.epoch != pending.asked.request.epoch && pending.proof.is_some() {
+        let asked = &pending.asked.cursors;
+        let unproven = answer
+            .unproven
+            .iter()
+            .filter_map(|index| asked.get(*index as usize));
+        let unproven: Vec<_> = unproven.map(|cursor| cursor.stream).collect();
+        tail::begin(step, &unproven)?;
+    }
+    if let Some(anchor) = &answer.audit
+        && audit::take_receipt(step, anchor, pending.asked.request.audit.as_ref())?
+    {
+        outbox::fork_because(step, "restored_server")?;
     }
     for (index, seq) in &answer.durable {
         if let Some(cursor) = pending.asked.cursors.get(*index as usize) {

@@ -11,10 +11,12 @@ use crate::step::Step;
 use crate::store::outbox as rows;
 use crate::store::receipts::Receipt;
 use crate::store::{cursors, receipts};
+use crate::sync::tail::kept_item;
 use std::collections::HashMap;
 
-/// An own item of the log. If it is still pending, this is its outcome.
-pub(super) fn apply_own_item(step: &mut Step<'_>, n: u64, receipt: Receipt) -> Result<()> {
+/// An own item of the log. If it is still pending, this is its outcome. Returns the item as the tail keeps it; none
+/// where it is not known whole.
+pub(super) fn apply_own_item(step: &mut Step<'_>, n: u64, receipt: Receipt) -> Result<Option<Vec<u8>>> {
     if rows::get(step.transaction, n)?.is_some() {
         let accepted = Outcome::Accepted {
             seq: receipt.seq,
@@ -26,25 +28,29 @@ pub(super) fn apply_own_item(step: &mut Step<'_>, n: u64, receipt: Receipt) -> R
     let id = crate::id::WriteId::derive(&step.device.incarnation, n);
     receipts::put(step.transaction, &id, &receipt)?;
     let record = receipts::own_record(step.transaction, n)?;
+    let own = receipts::own_item(step.transaction, n)?;
     receipts::forget_own(step.transaction, n)?;
     // In the identity stream one's own writes take effect in the log's order, like everybody's.
     if let Some(write) = record.and_then(|bytes| crate::record::Write::from_bytes(&bytes)) {
         let incarnation = step.device.incarnation;
         replica::accept_record(step, &incarnation, &write, &receipt)?;
     }
-    Ok(())
+    Ok(own.map(|own| own.item))
 }
 
+/// An item that came whole. Returns it as the tail keeps it: with what its changes build on.
 pub(super) fn apply_item(
     step: &mut Step<'_>,
     origin: &Incarnation,
     item: &LogItem,
     receipt: Receipt,
     previous: &mut HashMap<DocumentKey, replica::Previous>,
-) -> Result<()> {
+) -> Result<Vec<u8>> {
+    let mut whole = item.changes.clone();
     let Some(write) = item.write.value() else {
         // A newer version's: kept as it came, and passed over.
-        return keep_unread(step, item, receipt);
+        keep_unread(step, item, receipt)?;
+        return Ok(kept_item(item, &whole));
     };
     let id = write.id(origin);
     let mut apply = |step: &mut Step<'_>| {
@@ -66,7 +72,10 @@ pub(super) fn apply_item(
         match applied {
             // Its document is set aside: the item is kept, and the rest goes on.
             Err(error) if error.code == Code::DocumentQuarantined => keep_unread(step, item, receipt),
-            applied => applied,
+            applied => {
+                whole = applied?;
+                Ok(())
+            }
         }
     };
     let waits = if origin.store == step.device.incarnation.store {
@@ -83,9 +92,10 @@ pub(super) fn apply_item(
     };
     match waits {
         // What waited here is in the log: the server's encoding takes the place of ours.
-        Some(row) => outbox::take_over(step, &row, apply),
-        None => apply(step),
+        Some(row) => outbox::take_over(step, &row, apply)?,
+        None => apply(step)?,
     }
+    Ok(kept_item(item, &whole))
 }
 
 /// What a write that names another patient does to one this stream carries: the change itself, through the gate.

@@ -11,17 +11,20 @@ pub use verify::check_answer;
 use crate::bytes::ByteArray;
 use crate::document::{DocumentKey, operations};
 use crate::error::{Code, Result};
-use crate::id::DocumentId;
+use crate::id::{DocumentId, Incarnation, PatientId};
 use crate::limits::SLICE_ITEMS;
-use crate::protocol::{ChainHash, LogItem, PartItem, SyncAnswer};
-use crate::record::{Intent, Stream};
+use crate::outbox;
+use crate::protocol::{ChainHash, LogItem, PageItem, PartItem, SyncAnswer};
+use crate::record::{Compartment, Intent, Stream};
 use crate::replica;
 use crate::step::Step;
 use crate::store::cursors::CursorRow;
 use crate::store::first_sync::{self, FirstSyncState};
 use crate::store::receipts::Receipt;
+use crate::store::tail::TailRow;
 use crate::store::{cursors, documents};
 use crate::sync::request::Asked;
+use crate::sync::tail::{self, Keeper, Proof};
 use head::apply_head;
 use item::{apply_item, apply_own_item, apply_part};
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -34,6 +37,8 @@ pub struct PendingAnswer {
     answer: SyncAnswer,
     pages: VecDeque<PendingPage>,
     previous: HashMap<DocumentKey, replica::Previous>,
+    /// The signature over where the pages end, where it can be shown later.
+    proof: Option<Proof>,
     outcomes_applied: bool,
     more: bool,
     /// There is more reference data to ask for.
@@ -94,6 +99,10 @@ pub fn apply_outcomes(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Resul
         if apply_head(step, pending)? {
             return Ok(SliceResult::Forked);
         }
+        for page in &mut pending.pages {
+            // The head said how far the stream is durable.
+            page.cursor.durable_seq = cursors::get(step.transaction, &page.cursor.stream)?.durable_seq;
+        }
     }
     Ok(SliceResult::More)
 }
@@ -105,6 +114,7 @@ pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<S
     }
     let mut left = SLICE_ITEMS;
     let mut weight = 0;
+    let mut keeper: Option<Keeper> = None;
     while left > 0 && weight < crate::limits::SLICE_ENTRIES {
         let Some(page) = pending.pages.front_mut() else {
             break;
@@ -117,48 +127,68 @@ pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<S
             cursors::put(step.transaction, &cursor)?;
             pending.more |= page.more;
             pending.pages.pop_front();
+            if let Some(keeper) = keeper.take() {
+                keeper.close(step)?;
+            }
             continue;
         };
         let seq = page.cursor.seq + entry.count();
+        let is_last = page.items.is_empty();
+        let kept = match &mut keeper {
+            Some(kept) => kept,
+            None => keeper.insert(Keeper::open(step, &page.cursor)?),
+        };
         let stream = page.cursor.stream;
-        let applied = match &entry {
-            PageEntry::Own(n) => apply_own_item(
-                step,
-                *n,
-                Receipt {
-                    stream,
-                    seq,
-                    received_ms,
-                },
-            ),
+        let receipt = Receipt {
+            stream,
+            seq,
+            received_ms,
+        };
+        let (origin, applied) = match &entry {
+            PageEntry::Own(n) => {
+                let origin = Incarnation {
+                    number: pending.asked.request.incarnation,
+                    ..step.device.incarnation
+                };
+                (origin, apply_own_item(step, *n, receipt))
+            }
             PageEntry::Item(item) => {
                 weight += weight_of(item);
                 let origin = origin_of(&pending.answer, item.origin)?;
-                let receipt = Receipt {
-                    stream,
-                    seq,
-                    received_ms,
-                };
-                apply_item(step, &origin, item, receipt, &mut pending.previous)
+                let applied = apply_item(step, &origin, item, receipt, &mut pending.previous);
+                (origin, applied.map(Some))
             }
+            // What is not whole is given back by those who have it whole.
             PageEntry::Part(part) => {
                 let origin = origin_of(&pending.answer, part.origin)?;
-                let receipt = Receipt {
-                    stream,
-                    seq,
-                    received_ms,
-                };
-                apply_part(step, &origin, part, receipt)
+                let applied = apply_part(step, &origin, part, receipt);
+                (origin, applied.map(|()| None))
             }
-            PageEntry::Withheld(.., ended) => replica::end_shares(step, ended),
+            PageEntry::Withheld(.., ended) => {
+                let applied = replica::end_shares(step, ended);
+                (step.device.incarnation, applied.map(|()| None))
+            }
         };
         match applied {
-            Ok(()) => {}
+            Ok(item) => {
+                let row = item.map(|item| TailRow {
+                    seq,
+                    origin,
+                    received_ms,
+                    chain,
+                    patients: patients_of(&entry, &item),
+                    item,
+                });
+                kept.keep(step, seq, &chain, row)?;
+            }
             Err(error) if matches!(error.code, Code::EncodingMismatch | Code::MissingDependency) => {
                 // The slice is not committed; the next request starts at the cursor before it.
                 return Ok(SliceResult::NeedRaw);
             }
             Err(error) => return Err(error),
+        }
+        if let Some(proof) = pending.proof.as_ref().filter(|_| is_last) {
+            kept.prove(step, seq, proof)?;
         }
         if let Some(page) = pending.pages.front_mut() {
             page.cursor.seq = seq;
@@ -167,6 +197,9 @@ pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<S
         }
         left -= 1;
         pending.applied += 1;
+    }
+    if let Some(keeper) = keeper {
+        keeper.close(step)?;
     }
     step.changes.queue = true;
     if pending.pages.iter().any(|page| !page.items.is_empty()) {
@@ -187,7 +220,7 @@ pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<S
     for stream in &from_segments {
         first_sync::begin(step.transaction, stream)?;
     }
-    for cursor in &pending.asked.cursors {
+    for (index, cursor) in pending.asked.cursors.iter().enumerate() {
         if from_segments.contains(&cursor.stream) {
             continue;
         }
@@ -196,7 +229,12 @@ pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<S
             row.caught_up = true;
             cursors::put(step.transaction, &row)?;
         }
+        let index = index as u32;
+        if row.caught_up && !pending.answer.unproven.contains(&index) && read_to_its_end(step, &row)? {
+            return Ok(SliceResult::More);
+        }
     }
+    tail::trim(step)?;
     // The answer may have widened the scope: what is new in it is still to be read.
     let asked = &pending.asked.cursors;
     let mut in_scope = step.device.enrolled()?.scope.streams.iter();
@@ -208,7 +246,10 @@ pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<S
     let unasked = in_scope
         .any(|stream| asked.iter().all(|cursor| cursor.stream != *stream) && !is_read_otherwise(stream));
     Ok(SliceResult::Done {
-        more: more || unasked || pending.more_reference,
+        more: more
+            || unasked
+            || pending.more_reference
+            || pending.answer.epoch != pending.asked.request.epoch,
     })
 }
 
@@ -265,6 +306,34 @@ impl PendingAnswer {
     /// The request it answers.
     pub fn asked(&self) -> &Asked {
         &self.asked
+    }
+}
+
+/// A stream's log was read to its end: what was accepted into it and did not come the server has lost, and records
+/// that were read again take their places. Says whether this needs another slice.
+fn read_to_its_end(step: &mut Step<'_>, cursor: &CursorRow) -> Result<bool> {
+    outbox::queue_unproven(step, Some(&cursor.stream))?;
+    if cursor.stream.compartment == Compartment::Identity {
+        return replica::finish_records_again(step, &cursor.stream.unit);
+    }
+    Ok(false)
+}
+
+/// Whom an item kept names.
+fn patients_of(entry: &PageEntry, item: &[u8]) -> (Option<PatientId>, Option<PatientId>) {
+    let named = |item: &LogItem| {
+        let write = item.write.value();
+        (
+            write.map(|write| write.patient),
+            write.and_then(|write| write.intent.other_patient()),
+        )
+    };
+    match entry {
+        PageEntry::Item(item) => named(item),
+        _ => match crate::protocol::decode(item) {
+            Ok(PageItem::Item(item)) => named(&item),
+            _ => (None, None),
+        },
     }
 }
 

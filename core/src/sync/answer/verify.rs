@@ -1,14 +1,19 @@
 //! An answer is verified as a whole, running hashes and signature, before any of it is applied.
 
 use super::{PageEntry, PendingAnswer, PendingPage};
+use crate::bytes::ByteArray;
 use crate::error::{Code, Result, SyncError};
 use crate::id::Incarnation;
-use crate::protocol::{PageItem, SignedHeads, SyncAnswer, advance_chain_by_checks, chain_tag, change_check};
+use crate::protocol::{
+    PageItem, SignedHeads, SyncAnswer, WholeHeads, advance_chain_by_checks, chain_tag, change_check, encode,
+    head_leaf,
+};
 use crate::step::Step;
 use crate::store::cursors::CursorRow;
 use crate::store::outbox as rows;
 use crate::store::receipts;
 use crate::sync::request::Asked;
+use crate::sync::tail::Proof;
 use ed25519_dalek::{Signature, VerifyingKey};
 use std::collections::{HashMap, VecDeque};
 
@@ -18,9 +23,10 @@ use std::collections::{HashMap, VecDeque};
 /// `not_our_server` when running hashes or the signature do not fit. Nothing is applied.
 pub fn check_answer(step: &Step<'_>, asked: Asked, mut answer: SyncAnswer) -> Result<PendingAnswer> {
     let mut heads = Vec::with_capacity(asked.cursors.len());
+    let mut leaves = Vec::with_capacity(asked.cursors.len());
     let mut pages = VecDeque::new();
     let mut answered: HashMap<_, _> = answer.pages.drain(..).map(|page| (page.stream, page)).collect();
-    for cursor in &asked.cursors {
+    for (cursor, index) in asked.cursors.iter().zip(0_u32..) {
         let mut at = *cursor;
         if let Some(page) = answered.remove(&cursor.stream) {
             if page.first == 1 && at.seq > 0 {
@@ -72,13 +78,17 @@ pub fn check_answer(step: &Step<'_>, asked: Asked, mut answer: SyncAnswer) -> Re
             at.caught_up = true;
         }
         heads.push((at.seq, chain_tag(&at.chain)));
+        if !answer.unproven.contains(&index) {
+            leaves.push(head_leaf(&at.stream, at.seq, &at.chain));
+        }
     }
-    verify_signature(step, &answer, heads)?;
+    let proof = verify_signature(step, &answer, heads, leaves)?;
     let total = pages.iter().map(|page| page.items.len()).sum();
     Ok(PendingAnswer {
         asked,
         answer,
         pages,
+        proof,
         previous: HashMap::new(),
         outcomes_applied: false,
         more: false,
@@ -88,20 +98,36 @@ pub fn check_answer(step: &Step<'_>, asked: Asked, mut answer: SyncAnswer) -> Re
     })
 }
 
+/// The signature is over whole heads; an older server's is over tags, which prove nothing later.
 fn verify_signature(
     step: &Step<'_>,
     answer: &SyncAnswer,
-    heads: Vec<(u64, crate::bytes::ByteArray<8>)>,
-) -> Result<()> {
-    let signed = SignedHeads {
-        epoch: answer.epoch,
-        time_ms: answer.time_ms,
-        heads,
-    };
+    heads: Vec<(u64, ByteArray<8>)>,
+    leaves: Vec<ByteArray<32>>,
+) -> Result<Option<Proof>> {
+    let (epoch, time_ms) = (answer.epoch, answer.time_ms);
     let key = VerifyingKey::from_bytes(&step.device.enrolled()?.signing_key)
         .map_err(|_| SyncError::from(Code::ServerKeyMismatch))?;
-    key.verify_strict(&signed.to_bytes(), &Signature::from_bytes(&answer.signature))
-        .map_err(|_| SyncError::new(Code::NotOurServer, "the signature does not fit"))
+    let signature = Signature::from_bytes(&answer.signature);
+    let whole = WholeHeads {
+        epoch,
+        time_ms,
+        leaves,
+    };
+    if key.verify_strict(&whole.to_bytes(), &signature).is_ok() {
+        return Ok(Some(Proof {
+            heads: encode(&whole),
+            signature: *answer.signature,
+        }));
+    }
+    let signed = SignedHeads {
+        epoch,
+        time_ms,
+        heads,
+    };
+    key.verify_strict(&signed.to_bytes(), &signature)
+        .map_err(|_| SyncError::new(Code::NotOurServer, "the signature does not fit"))?;
+    Ok(None)
 }
 
 pub(super) fn origin_of(answer: &SyncAnswer, origin: u32) -> Result<Incarnation> {

@@ -1,6 +1,7 @@
 //! `admin tenant | unit | user | users | leave | scope | audit | drawer | professional | speciality | kind | enrol-code | devices | revoke`: on the server's file, while it runs or not.
 
 mod audit;
+mod copies;
 mod drawer;
 mod quarantine;
 mod reference;
@@ -130,6 +131,12 @@ enum Command {
         #[command(flatten)]
         store: StoreArguments,
     },
+    /// Makes a copy of the store, opens it again and checks it.
+    Backup(copies::BackupArguments),
+    /// Checks a store or a copy: every log, every outcome, every document.
+    Verify(copies::VerifyArguments),
+    /// Puts a checked copy in the store's place. Devices then give back what it lacks.
+    Restore(copies::RestoreArguments),
     /// Lists devices.
     Devices {
         #[command(flatten)]
@@ -329,6 +336,9 @@ pub(crate) fn run(arguments: Arguments, device: &DeviceOptions, output: &Output)
         Command::Drawer(command) => return drawer::run(command, device, output),
         Command::Quarantine(command) => return quarantine::run(command, device, output),
         Command::Audit(command) => return audit::run(command, device, output),
+        Command::Backup(arguments) => return copies::copy(&arguments, device, output),
+        Command::Verify(arguments) => return copies::check(arguments, device, output),
+        Command::Restore(arguments) => return copies::put_back(arguments, device, output),
         Command::EnrolCode {
             user,
             tenant,

@@ -82,6 +82,7 @@ fn findings(words: Words, status: &Status, audit: &AuditVerification) -> Vec<Fin
         ("undecided", Message::DoctorUndecided, status.undecided),
         ("quarantined", Message::DoctorQuarantined, status.quarantined),
         ("unread", Message::DoctorUnread, status.unread),
+        ("not_taken", Message::DoctorNotTaken, status.not_taken),
     ] {
         if count > 0 {
             found(code, true, words.with(message, &[&count]));
@@ -128,6 +129,24 @@ fn findings(words: Words, status: &Status, audit: &AuditVerification) -> Vec<Fin
             false,
             words.with(Message::DoctorClock, &[&(offset_ms / 1_000)]),
         );
+    }
+    if status.giving_back > 0 {
+        found(
+            "giving_back",
+            false,
+            words.with(Message::DoctorGivingBack, &[&status.giving_back]),
+        );
+    }
+    if status.tail_full {
+        let mebibytes = status.tail_bytes / (1024 * 1024);
+        found(
+            "tail_full",
+            false,
+            words.with(Message::DoctorTailFull, &[&mebibytes]),
+        );
+    }
+    if status.enrolled && status.last_success_ms.is_some() && status.durability == "no_backup" {
+        found("no_backup", false, words.of(Message::DoctorNoBackup).to_owned());
     }
     if status.enrolled && status.completeness == Completeness::Partial {
         found("partial", false, words.of(Message::DoctorPartial).to_owned());

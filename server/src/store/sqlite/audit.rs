@@ -52,6 +52,18 @@ impl SqliteStore {
         chain.map(|chain| array("audit", &chain)).transpose()
     }
 
+    pub(super) fn read_audit_durable(&mut self, incarnation: &Incarnation) -> StoreResult<Option<u64>> {
+        let k: Option<i64> = self
+            .connection
+            .prepare_cached("select k from audit_durable where store = ?1 and incarnation = ?2")?
+            .query_row(
+                params![incarnation.store.as_bytes(), signed(incarnation.number)],
+                |row| row.get(0),
+            )
+            .optional()?;
+        Ok(k.map(unsigned))
+    }
+
     pub(super) fn write_audit(
         &mut self,
         tenant: TenantId,

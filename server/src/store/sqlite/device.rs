@@ -31,11 +31,16 @@ fn device(row: &Row<'_>) -> StoreResult<DeviceRow> {
 
 impl SqliteStore {
     pub(super) fn meta(&mut self, name: &str) -> StoreResult<u64> {
-        let value: i64 = self
+        self.find_meta(name)?.ok_or(StoreError::Damaged("meta"))
+    }
+
+    pub(super) fn find_meta(&mut self, name: &str) -> StoreResult<Option<u64>> {
+        let value: Option<i64> = self
             .connection
             .prepare_cached("select value from meta where name = ?1")?
-            .query_row([name], |row| row.get(0))?;
-        Ok(unsigned(value))
+            .query_row([name], |row| row.get(0))
+            .optional()?;
+        Ok(value.map(unsigned))
     }
 
     pub(super) fn set_meta(&mut self, name: &str, value: u64) -> StoreResult<()> {

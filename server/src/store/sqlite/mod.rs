@@ -1,6 +1,7 @@
 //! The embedded store: one SQLCipher file (`docs/design/pragmas.md`).
 
 mod audit;
+mod check;
 mod copy;
 mod device;
 mod directory;
@@ -180,8 +181,13 @@ impl ServerStore for SqliteStore {
         self.meta("epoch")
     }
 
-    fn set_epoch(&mut self, epoch: u64) -> StoreResult<()> {
-        self.set_meta("epoch", epoch)
+    fn set_epoch(&mut self, epoch: u64, now_ms: EpochMs) -> StoreResult<()> {
+        self.set_meta("epoch", epoch)?;
+        self.set_meta("epoch_began_ms", unsigned(now_ms))
+    }
+
+    fn epoch_began_ms(&mut self) -> StoreResult<Option<EpochMs>> {
+        Ok(self.find_meta("epoch_began_ms")?.map(signed))
     }
 
     fn enrolment(&mut self, secret_hash: &[u8; 32]) -> StoreResult<Option<EnrolmentRow>> {
@@ -380,6 +386,10 @@ impl ServerStore for SqliteStore {
 
     fn audit_chain_at(&mut self, incarnation: &Incarnation, k: u64) -> StoreResult<Option<ChainHash>> {
         self.read_audit_chain(incarnation, k)
+    }
+
+    fn audit_durable(&mut self, incarnation: &Incarnation) -> StoreResult<Option<u64>> {
+        self.read_audit_durable(incarnation)
     }
 
     fn append_audit(

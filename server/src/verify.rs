@@ -1,0 +1,207 @@
+//! `admin verify`: whether a store says everywhere the same. SQLite's own check of the file; every log's running hash
+//! computed again from what the items hold; every document loaded, and its changes those of its log; every accepted
+//! outcome at its place in a log and the other way round.
+
+use crate::key_file::ServerKeys;
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Decision, LogRow, ServerStore, StoreError, StoreResult};
+use serde::Serialize;
+use std::collections::HashMap;
+use std::path::Path;
+use vereda_core::document::LoadedDocument;
+use vereda_core::id::{DocumentId, TenantId};
+use vereda_core::protocol::advance_chain;
+use vereda_core::record::{Stream, Write};
+use vereda_core::time::EpochMs;
+
+/// Bytes of a log read at a time.
+const LOG_BYTES: usize = 1024 * 1024;
+
+/// Faults told; there may be more.
+const FAULTS_MAX: usize = 100;
+
+/// Something that does not fit. Names places, never what lies there.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct StoreFault {
+    /// What: `file`, `log`, `head`, `outcome`, `document`.
+    pub what: &'static str,
+    /// Where.
+    pub place: String,
+}
+
+/// What a check found.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct StoreReport {
+    /// Streams.
+    pub streams: u64,
+    /// Items of their logs.
+    pub items: u64,
+    /// Accepted outcomes.
+    pub outcomes: u64,
+    /// Documents.
+    pub documents: u64,
+    /// When the newest item was received; none in an empty store.
+    pub newest_ms: Option<EpochMs>,
+    /// What does not fit; nothing where the store is whole.
+    pub faults: Vec<StoreFault>,
+}
+
+impl StoreReport {
+    fn fault(&mut self, what: &'static str, place: impl Into<String>) {
+        if self.faults.len() < FAULTS_MAX {
+            let place = place.into();
+            self.faults.push(StoreFault { what, place });
+        }
+    }
+
+    /// Whether everything fits.
+    pub fn is_whole(&self) -> bool {
+        self.faults.is_empty()
+    }
+}
+
+/// The changes of a document, whatever their order: how many, and their hashes added up bit by bit.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+struct Changes {
+    count: u64,
+    sum: [u8; 32],
+}
+
+impl Changes {
+    fn add(&mut self, hash: &[u8; 32]) {
+        self.count += 1;
+        for (sum, byte) in self.sum.iter_mut().zip(hash) {
+            *sum ^= byte;
+        }
+    }
+}
+
+/// Checks the store in a file.
+///
+/// # Errors
+/// Where there is no such file, or it does not open. What is wrong inside is in the report.
+pub fn verify(path: &Path, keys: &ServerKeys) -> StoreResult<StoreReport> {
+    std::fs::metadata(path)?;
+    let mut store = SqliteStore::open(path, &keys.store, &keys.master, 0)?;
+    check(&mut store)
+}
+
+pub(crate) fn check(store: &mut SqliteStore) -> StoreResult<StoreReport> {
+    let mut report = StoreReport::default();
+    if !store.is_whole()? {
+        report.fault("file", "SQLite's integrity check");
+        return Ok(report);
+    }
+    let mut changes = HashMap::new();
+    let mut at_home = 0;
+    let logs = store.logs()?;
+    for (tenant, stream, head) in &logs {
+        let mut seq = 0;
+        let mut chain = [0; 32];
+        loop {
+            let rows = match store.log(*tenant, stream, seq, LOG_BYTES) {
+                Ok(rows) => rows,
+                Err(StoreError::Damaged(_)) => {
+                    report.fault("log", place(stream, seq + 1));
+                    break;
+                }
+                Err(error) => return Err(error),
+            };
+            if rows.is_empty() {
+                break;
+            }
+            for row in &rows {
+                let hashes: Vec<[u8; 32]> = row.changes.iter().map(|change| *change.hash).collect();
+                let hash = Write::hash(&row.write);
+                chain = advance_chain(&chain, &row.incarnation, &hash, &hashes, row.received_ms);
+                if row.seq != seq + 1 || row.chain != chain {
+                    report.fault("log", place(stream, row.seq));
+                    // One fault at its place: what follows is held against what stands there.
+                    chain = row.chain;
+                }
+                seq = row.seq;
+                report.items += 1;
+                report.newest_ms = report.newest_ms.max(Some(row.received_ms));
+                if is_at_home(stream, row) {
+                    at_home += 1;
+                    check_outcome(store, stream, row, hash, &mut report)?;
+                    for change in &row.changes {
+                        let known: &mut Changes = changes.entry((*tenant, change.document)).or_default();
+                        known.add(&change.hash);
+                    }
+                }
+            }
+        }
+        if (seq, chain) != (head.seq, head.chain) {
+            report.fault("head", place(stream, head.seq));
+        }
+    }
+    let (heads, items, accepted) = store.counts()?;
+    report.streams = heads;
+    report.outcomes = accepted;
+    if heads != logs.len() as u64 || items != report.items {
+        report.fault("head", "a log without its end");
+    }
+    if accepted != at_home {
+        report.fault("outcome", format!("{accepted} accepted, {at_home} in the logs"));
+    }
+    check_documents(store, changes, &mut report)?;
+    Ok(report)
+}
+
+/// Whether the item stands in the log it was written to.
+fn is_at_home(stream: &Stream, row: &LogRow) -> bool {
+    Write::from_bytes(&row.write).is_none_or(|write| write.stream() == *stream)
+}
+
+fn check_outcome(
+    store: &mut SqliteStore,
+    stream: &Stream,
+    row: &LogRow,
+    hash: [u8; 32],
+    report: &mut StoreReport,
+) -> StoreResult<()> {
+    let outcome = store.outcome(&row.incarnation, row.n)?;
+    let expected = Decision::Accepted {
+        seq: row.seq,
+        received_ms: row.received_ms,
+    };
+    if outcome.is_none_or(|outcome| outcome.hash != hash || outcome.decision != expected) {
+        report.fault("outcome", place(stream, row.seq));
+    }
+    Ok(())
+}
+
+fn check_documents(
+    store: &mut SqliteStore,
+    mut changes: HashMap<(TenantId, DocumentId), Changes>,
+    report: &mut StoreReport,
+) -> StoreResult<()> {
+    for (tenant, document) in store.document_ids()? {
+        report.documents += 1;
+        let expected = changes.remove(&(tenant, document)).unwrap_or_default();
+        let row = match store.document(tenant, document) {
+            Ok(row) => row,
+            Err(StoreError::Damaged(_)) => None,
+            Err(error) => return Err(error),
+        };
+        let loaded = row.and_then(|row| LoadedDocument::load(row.chunks.iter().map(Vec::as_slice)).ok());
+        let mut found = Changes::default();
+        for hash in loaded.iter().flat_map(LoadedDocument::change_hashes) {
+            if hash != LoadedDocument::genesis_hash() {
+                found.add(&hash);
+            }
+        }
+        if loaded.is_none() || found != expected {
+            report.fault("document", document.to_string());
+        }
+    }
+    for (_, document) in changes.into_keys() {
+        report.fault("document", format!("{document} is not there"));
+    }
+    Ok(())
+}
+
+fn place(stream: &Stream, seq: u64) -> String {
+    format!("{}/{}/{seq}", stream.unit, stream.compartment.name())
+}
