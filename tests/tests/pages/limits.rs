@@ -57,6 +57,11 @@ fn past_it(name: &str) -> Option<&'static str> {
         }
         "GRANT_MS" => "the claim is refused, into the drawer",
         "QUARANTINED_ASKED_MAX" => "the rest is asked for by later requests",
+        "TAIL_AGE_MS" => "it goes, where a verified copy holds it",
+        "TAIL_BYTES_MAX" => "the oldest items go, and `status()` says `tail_full`",
+        "TAIL_RUN_BYTES" | "TAIL_RUN_ITEMS" => "more requests",
+        "TAIL_TRIM_ROWS" => "the next step",
+        "AUDIT_RECEIVED_RECORDS_KEPT" => "the oldest of them go",
         "FOUND_MAX" => "the rest is not named; an exact identifier has one bearer, or a few",
         _ => return None,
     })
