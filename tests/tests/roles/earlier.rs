@@ -1,27 +1,46 @@
 //! A server's store of before there were scopes and reference data.
 
+use rusqlite::Connection;
+use std::collections::BTreeSet;
 use vereda_core::record::{Compartment, ReferenceKind};
 use vereda_server::Role;
 use vereda_tests::World;
 
-/// What the migrations after the first made is taken back: the file is one of the first version again.
+/// The first version's schema.
+const FIRST: &str = include_str!("../../../server/src/store/sqlite/001_first.sql");
+
+fn names(connection: &Connection, sql: &str) -> BTreeSet<String> {
+    let mut statement = connection.prepare(sql).expect("a query");
+    let rows = statement.query_map([], |row| row.get(0)).expect("rows");
+    rows.collect::<Result<_, _>>().expect("names")
+}
+
+/// What the migrations after the first made is taken back, whatever it is: the file is one of the first version again.
 fn as_of_the_first_version(world: &mut World) {
     world.stop_server();
-    world
-        .server_file()
-        .execute_batch(
-            "drop table share; drop table identifier; drop table quarantine; drop table past_membership;
-             drop index document_by_stream; drop index log_by_patient; drop index log_by_other;
-             alter table log drop column is_copy;
-             alter table log drop column other;
-             drop table scope_grant;
-             drop table reference;
-             alter table tenant drop column reference_version;
-             alter table person drop column speciality;
-             update person set role = 'specialist' where name = 'especialista';
-             pragma user_version = 1;",
-        )
-        .expect("the first version's file");
+    let file = world.server_file();
+    let first = Connection::open_in_memory().expect("a database");
+    first.execute_batch(FIRST).expect("the first schema");
+    for kind in ["trigger", "index", "table"] {
+        let of_kind = format!(
+            "select name from sqlite_schema where type = '{kind}' and name not like 'sqlite_%' and sql is not null"
+        );
+        for name in names(&file, &of_kind).difference(&names(&first, &of_kind)) {
+            file.execute_batch(&format!("drop {kind} {name}"))
+                .expect("dropped");
+        }
+    }
+    for table in names(&first, "select name from sqlite_schema where type = 'table'") {
+        let columns = format!("select name from pragma_table_info('{table}')");
+        for column in names(&file, &columns).difference(&names(&first, &columns)) {
+            file.execute_batch(&format!("alter table {table} drop column {column}"))
+                .expect("dropped");
+        }
+    }
+    file.execute_batch(
+        "update person set role = 'specialist' where name = 'especialista'; pragma user_version = 1;",
+    )
+    .expect("the first version's file");
 }
 
 #[test]
