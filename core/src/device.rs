@@ -69,6 +69,8 @@ pub enum Departures {
     Filling,
     /// The fillings are given back.
     Freeing,
+    /// The log is emptied; while another process reads from it, it is tried again.
+    Emptying,
 }
 
 /// What is known of server time.

@@ -363,6 +363,10 @@ impl Engine {
         document: &SnapshotDocument,
     ) -> Result<()> {
         self.slot.needed.remove(&document.id);
+        if documents::get(self.store.connection(), &document.id)?.is_none() {
+            // Its patient left the scope while it was on its way.
+            return Ok(());
+        }
         let announced = self.transact(now, entropy, effects, |step| {
             crate::replica::announce(step, document)
         })?;

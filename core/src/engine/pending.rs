@@ -84,11 +84,21 @@ impl Engine {
         let settled = departed::overwrite_deleted(self.store.connection(), false);
         let done = taken.and_then(|done| Ok(settled.map(|()| done)?));
         match done {
-            Ok(true) => {
-                if let Err(error) = departed::empty_log(self.store.connection()) {
+            Ok(true) => match departed::empty_log(self.store.connection()) {
+                Ok(true) => {
+                    let ended = self.transact(now, entropy, effects, crate::replica::end_departures);
+                    if let Err(error) = ended {
+                        self.departures_failed = true;
+                        effects.push(Effect::Log(LogEvent::Failed(error.code)));
+                    }
+                }
+                // Another process reads from it. It is tried again with the next answer.
+                Ok(false) => self.departures_failed = true,
+                Err(error) => {
+                    self.departures_failed = true;
                     effects.push(Effect::Log(LogEvent::Failed(SyncError::from(error).code)));
                 }
-            }
+            },
             Ok(false) => {}
             Err(error) => {
                 // A full disk, perhaps. It is tried again with the next answer.

@@ -2,6 +2,7 @@
 //! documents and the pages they lay on; what waits to be sent goes to the server first, which holds it.
 
 use super::placement::is_readable;
+use super::records::has_left_since_snapshot;
 use crate::bytes::ByteArray;
 use crate::device::Departures;
 use crate::error::Result;
@@ -33,7 +34,7 @@ pub fn leave_streams(step: &mut Step<'_>, lost: &[Stream]) -> Result<()> {
     begin_departures(step)
 }
 
-/// Does the next part. Returns whether it was the last.
+/// Does the next part. Returns whether only the log is left to be emptied.
 pub fn continue_departures(step: &mut Step<'_>) -> Result<bool> {
     let next = match step.device.departures.clone() {
         None => return Ok(true),
@@ -42,13 +43,21 @@ pub fn continue_departures(step: &mut Step<'_>) -> Result<bool> {
             true => Some(Departures::Filling),
             false => Some(Departures::Freeing),
         },
-        Some(Departures::Freeing) => {
-            departed::free_filled_page(step.transaction)?.then_some(Departures::Freeing)
-        }
+        Some(Departures::Freeing) => Some(match departed::free_filled_page(step.transaction)? {
+            true => Departures::Freeing,
+            false => Departures::Emptying,
+        }),
+        // Not in a transaction: the engine empties the log.
+        Some(Departures::Emptying) => return Ok(true),
     };
-    let is_over = next.is_none();
+    let is_over = next == Some(Departures::Emptying);
     step.device.set_departures(step.transaction, next)?;
     Ok(is_over)
+}
+
+/// The log is empty: nothing is left to do.
+pub fn end_departures(step: &mut Step<'_>) -> Result<()> {
+    Ok(step.device.set_departures(step.transaction, None)?)
 }
 
 fn walk(step: &mut Step<'_>, mut after: Option<PatientId>) -> Result<Departures> {
@@ -72,8 +81,9 @@ fn walk(step: &mut Step<'_>, mut after: Option<PatientId>) -> Result<Departures>
 fn take_away(step: &mut Step<'_>, patient: &PatientId, left: &mut usize) -> Result<bool> {
     let mut identity_goes = false;
     let mut something_waits = false;
+    let has_left = has_left_since_snapshot(step, patient)?;
     for compartment in Compartment::ALL {
-        if is_readable(step, patient, compartment)? {
+        if !has_left && is_readable(step, patient, compartment)? {
             continue;
         }
         if departed::has_waiting(step.transaction, patient, compartment)? {

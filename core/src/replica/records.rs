@@ -8,10 +8,12 @@ use crate::error::Result;
 use crate::id::{Incarnation, PatientId, UnitId, WriteId};
 use crate::protocol::SnapshotRecord;
 use crate::record::{
-    Compartment, FieldChange, Intent, PatientField, PatientRecord, PatientValue, Write, duplicate_keys, fold,
+    Compartment, FieldChange, Intent, PatientField, PatientRecord, PatientValue, Stream, Write,
+    duplicate_keys, fold,
 };
 use crate::step::Step;
 use crate::store::conflicts::{self, Choice, ConflictRow, ConflictSubject, Subject};
+use crate::store::cursors;
 use crate::store::outbox;
 use crate::store::patients::{self, PatientRow};
 use crate::store::receipts::{self, Receipt};
@@ -165,7 +167,6 @@ pub fn accept_record(
     if matches!(write.intent, Intent::Link { .. } | Intent::Unlink { .. }) {
         return accept_link(step, incarnation, write, receipt);
     }
-    let seq = receipt.seq;
     let found = patients::get(step.transaction, &write.patient)?;
     if records_again::is_under_way(step, &write.unit)? {
         records_again::accept(step, incarnation, write)?;
@@ -173,15 +174,10 @@ pub fn accept_record(
             return refresh_record(step, &write.patient);
         }
     }
-    // A snapshot brought the record as it was after this write; who wrote what is in the log alone.
-    let behind = found.as_ref().is_some_and(|row| row.as_of >= seq);
+    let behind = found.as_ref().is_some_and(is_behind);
     let mut row = match &write.intent {
         Intent::Register { record, .. } => {
-            let mut row = found.unwrap_or_else(|| new_row(write.patient, write.unit, record.clone()));
-            if row.accepted.is_none() {
-                row.unit = write.unit;
-            }
-            row
+            found.unwrap_or_else(|| new_row(write.patient, write.unit, record.clone()))
         }
         Intent::EditRecord { .. } => match found {
             Some(row) => row,
@@ -190,6 +186,10 @@ pub fn accept_record(
         _ => return Ok(()),
     };
     let mut trail = Trail::of(&row, behind);
+    // A snapshot knows the stream they came by, which may be one they are shared with.
+    if trail.writers.registered.is_none() && matches!(write.intent, Intent::Register { .. }) {
+        row.unit = write.unit;
+    }
     trail.apply(write, incarnation);
     trail.put_into(&mut row, behind);
     store(step, row)
@@ -199,6 +199,29 @@ pub fn accept_record(
 pub(super) fn lay_down(step: &mut Step<'_>, trail: Trail, mut row: PatientRow) -> Result<()> {
     trail.put_into(&mut row, false);
     store(step, row)
+}
+
+/// Whether a snapshot brought the record as it was after the next write of its log; who wrote what is in the log
+/// alone. Versions tell, places in a log do not: a patient of several units stands in several.
+fn is_behind(row: &PatientRow) -> bool {
+    let writers: Writers = serde_json::from_str(&row.field_writers).unwrap_or_default();
+    match writers.behind {
+        Some((_, version)) => version < row.version,
+        None => row.accepted.is_some() && writers.registered.is_none(),
+    }
+}
+
+/// Whether a patient came from state and the log, read as far, does not have them: they left the unit in between.
+pub(super) fn has_left_since_snapshot(step: &Step<'_>, patient: &PatientId) -> Result<bool> {
+    let Some(row) = patients::get(step.transaction, patient)? else {
+        return Ok(false);
+    };
+    let writers: Writers = serde_json::from_str(&row.field_writers).unwrap_or_default();
+    if row.accepted.is_none() || writers.registered.is_some() {
+        return Ok(false);
+    }
+    let stream = Stream::new(row.unit, Compartment::Identity);
+    Ok(cursors::get(step.transaction, &stream)?.seq >= row.as_of)
 }
 
 /// Takes in a record as the server holds it.

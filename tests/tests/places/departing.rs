@@ -102,3 +102,28 @@ fn who_is_no_supervisor_of_the_unit_decides_nothing() {
     );
     assert_eq!(clinic.reads(ANNEX, patient), None);
 }
+
+#[test]
+fn s2_older_pages_in_the_log_go_also_where_another_process_reads_from_it_for_a_while() {
+    let mut clinic = Clinic::new(513);
+    let patient = clinic.patient(NORTH, "Iris", CPF);
+    for minute in 0..50 {
+        let text = format!("marcador-{minute} palavra secreta");
+        clinic.world.add(NORTH, patient, minute, &text);
+    }
+    clinic.world.converge();
+    let log = format!("{}-wal", clinic.world.device_path(NORTH).display());
+    let log_bytes = || std::fs::metadata(&log).map_or(0, |file| file.len());
+    let reader = clinic.world.device_file(NORTH);
+    reader
+        .execute_batch("BEGIN; SELECT count(*) FROM entry;")
+        .expect("a read");
+    clinic.leave("user-0", "unit-north");
+    clinic.world.converge();
+    assert_eq!(clinic.reads(NORTH, patient), None);
+    let full = log_bytes();
+    reader.execute_batch("COMMIT").expect("it ends");
+    drop(reader);
+    clinic.world.converge();
+    assert!(log_bytes() < full / 2, "{} of {full} bytes are left", log_bytes());
+}

@@ -5,3 +5,4 @@ mod departing;
 mod former;
 mod scribbling;
 mod sharing;
+mod snapshots;

@@ -1,0 +1,115 @@
+//! Patients in several units, brought from state before their history is read.
+
+use crate::clinic::{ANNEX, Clinic, NORTH};
+use vereda_core::id::PatientId;
+use vereda_server::Role;
+
+const CPF: &str = "529.982.247-25";
+
+fn rename(clinic: &mut Clinic, device: usize, patient: PatientId, name: &str) {
+    let name = name.to_owned();
+    clinic
+        .world
+        .run(device, |client| async move {
+            let row = client.open_patient(patient, "test").await?.record().await?;
+            let mut edited = row.record.clone();
+            edited.name = name.into();
+            client.patients().edit(row, edited).await
+        })
+        .expect("an edit");
+}
+
+fn snapshot(clinic: &mut Clinic, device: usize, patient: PatientId) {
+    clinic
+        .world
+        .run(
+            device,
+            |client| async move { client.snapshot(vec![patient]).await },
+        )
+        .expect("a snapshot");
+}
+
+#[test]
+fn s2_a_shared_patient_who_came_from_state_goes_with_the_share() {
+    let mut clinic = Clinic::new(521);
+    let patient = clinic.patient(NORTH, "Ida Emprestada", CPF);
+    clinic.world.add(NORTH, patient, 1, "marca-antes");
+    clinic.world.converge();
+    let annex = clinic.annex;
+    clinic.share(NORTH, patient, annex);
+    clinic.world.converge();
+    let late = clinic.join("north", "user-late", &["unit-annex"], Role::Clinician);
+    snapshot(&mut clinic, late, patient);
+    clinic.world.converge();
+    assert_eq!(clinic.reads(late, patient).expect("shared"), ["marca-antes"]);
+    clinic.end_share(NORTH, patient);
+    clinic.world.sync(NORTH);
+    clinic.world.converge();
+    assert_eq!(clinic.reads(ANNEX, patient), None, "gone");
+    assert_eq!(clinic.reads(late, patient), None, "gone here too");
+}
+
+#[test]
+fn s2_a_share_that_ended_before_the_log_told_of_it_leaves_nothing_that_came_from_state() {
+    let mut clinic = Clinic::new(522);
+    let patient = clinic.patient(NORTH, "Ivo Emprestado", CPF);
+    clinic.world.add(NORTH, patient, 1, "marca-antes");
+    clinic.world.converge();
+    let annex = clinic.annex;
+    clinic.share(NORTH, patient, annex);
+    clinic.world.converge();
+    let late = clinic.join("north", "user-late", &["unit-annex"], Role::Clinician);
+    snapshot(&mut clinic, late, patient);
+    clinic.end_share(NORTH, patient);
+    clinic.world.sync(NORTH);
+    clinic.world.converge();
+    assert_eq!(clinic.reads(late, patient), None, "gone");
+    let plain = clinic.world.device_pages(late);
+    for marker in ["marca-antes", "Ivo Emprestado"] {
+        let found = plain
+            .windows(marker.len())
+            .any(|window| window == marker.as_bytes());
+        assert!(!found, "{marker} is left");
+    }
+}
+
+#[test]
+fn c3_who_works_in_two_units_sees_no_conflict_that_nobody_made_after_a_snapshot() {
+    for seed in 523..527 {
+        let mut clinic = Clinic::new(seed);
+        let patient = clinic.patient(NORTH, "Jair Primeiro", CPF);
+        clinic.world.converge();
+        rename(&mut clinic, NORTH, patient, "Jair Segundo");
+        clinic.world.converge();
+        let annex = clinic.annex;
+        clinic.share(NORTH, patient, annex);
+        clinic.world.converge();
+        rename(&mut clinic, ANNEX, patient, "Jair Terceiro");
+        clinic.world.converge();
+        // One of the two logs is longer than the other.
+        for index in 0..5 {
+            let device = if seed % 2 == 0 { NORTH } else { ANNEX };
+            let record = vereda_core::record::PatientRecord::named(format!("Outro {index}"));
+            clinic
+                .world
+                .run(device, |client| async move {
+                    client.patients().register(record).await
+                })
+                .expect("a patient");
+        }
+        clinic.world.converge();
+        let units = ["unit-annex", "unit-north"];
+        let both = clinic.join("north", "user-both", &units, Role::Clinician);
+        snapshot(&mut clinic, both, patient);
+        rename(&mut clinic, NORTH, patient, "Jair Quarto");
+        clinic.world.sync(NORTH);
+        clinic.world.converge();
+        let (here, there) = (clinic.world.rows(both), clinic.world.rows(NORTH));
+        assert_eq!(here.conflicts, there.conflicts, "seed {seed}");
+        // The other unit's patients are here too.
+        assert!(
+            there.patients.iter().all(|row| here.patients.contains(row)),
+            "seed {seed}"
+        );
+    }
+}
