@@ -1,10 +1,12 @@
 //! A clinic in a box: a real server, three real devices of two clinicians, and a network that fails.
 //!
 //! The first device imports a clinic's records; all synchronise; the network is cut; both clinicians write on the
-//! same patients (one draft together, one allergy differently); the network comes back and loses answers; and in
-//! the end all three devices show the same, byte for byte. Exits with 1 where they do not.
+//! same patients (one draft together, one allergy differently); the network comes back and loses answers; a patient is
+//! referred to a second unit; the server's machine is lost and an older copy put back; and in the end all three devices
+//! show the same, byte for byte, and nothing is gone. Exits with 1 where they do not.
 
 mod comparison;
+mod elsewhere;
 mod failure;
 mod network;
 mod program;
@@ -52,10 +54,12 @@ struct Totals {
     seconds: f64,
     conflicts_shown: usize,
     answers_lost: u32,
+    referred: bool,
+    given_back: usize,
     converged: bool,
 }
 
-const SCENES: u64 = 7;
+const SCENES: u64 = 9;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -102,17 +106,7 @@ fn play(arguments: &Arguments, stage: &Stage) -> Result<Totals> {
     let phone = program.device("ana-phone");
     let bruno = program.device("bruno-tablet");
     for (device, user) in [(&tablet, "Ana"), (&phone, "Ana"), (&bruno, "Bruno")] {
-        let code: Value = program.admin(&["enrol-code", "--user", user])?;
-        let code = code["code"].as_str().unwrap_or_default();
-        let _: Value = device.ask(&[
-            "enrol",
-            "--server",
-            &network.url(),
-            "--code",
-            code,
-            "--label",
-            device.name,
-        ])?;
+        elsewhere::enrol(&program, &network, device, user)?;
     }
     let devices = [&tablet, &phone, &bruno];
 
@@ -154,6 +148,42 @@ fn play(arguments: &Arguments, stage: &Stage) -> Result<Totals> {
         network.answers_lost()
     ));
 
+    stage.scene("A patient is referred to a second unit");
+    let carla = elsewhere::open(&program, &network)?;
+    // By the next contact a device knows the organisation's units.
+    synchronise(&tablet)?;
+    let copy = program.back_up()?;
+    elsewhere::refer(&tablet, &shared.patient)?;
+    for device in [&tablet, &carla] {
+        synchronise(device)?;
+    }
+    note(&carla, &shared.patient, "Consulta na Terra Firme")?;
+    for device in [&carla, &tablet, &bruno, &phone] {
+        synchronise(device)?;
+    }
+    let referred = elsewhere::has_only(&carla, &shared.patient, &tablet)?;
+    stage.tell(&format!(
+        "  Carla has this patient, whole, and nobody else: {referred}"
+    ));
+
+    stage.scene("The server's machine is lost, and an older copy put back");
+    let before = count(&tablet, &everybody)?;
+    let address = server.address;
+    drop(server);
+    program.restore(&copy)?;
+    let _server = program.serve_at(address)?;
+    for device in [&tablet, &carla, &bruno, &phone, &tablet, &carla, &bruno] {
+        synchronise(device)?;
+    }
+    let newcomer = program.device("ana-new-phone");
+    elsewhere::enrol(&program, &network, &newcomer, "Ana")?;
+    synchronise(&newcomer)?;
+    let given_back = count(&newcomer, &everybody)?;
+    let referred = referred && elsewhere::has_only(&carla, &shared.patient, &tablet)?;
+    stage.tell(&format!(
+        "  a new device reads {given_back} entries of the {before} there were before"
+    ));
+
     stage.scene("Comparing every patient on all three devices");
     let (converged, entries) = compare(&devices, stage)?;
     let both_wrote = shared.holds_both(&phone)?;
@@ -167,7 +197,9 @@ fn play(arguments: &Arguments, stage: &Stage) -> Result<Totals> {
         seconds: started.elapsed().as_secs_f64(),
         conflicts_shown: conflicts(&phone)?,
         answers_lost: network.answers_lost(),
-        converged: converged && both_wrote,
+        referred,
+        given_back,
+        converged: converged && both_wrote && referred && given_back == before,
     })
 }
 
@@ -207,6 +239,11 @@ fn synchronise(device: &Device<'_>) -> Result<()> {
         }
     }
     device.run(&["sync"])?.expect(&[0]).map(drop)
+}
+
+fn note(device: &Device<'_>, patient: &str, text: &str) -> Result<()> {
+    let add = ["event", "add", "--patient", patient, "--text", text];
+    device.ask(&add).map(|_: Value| ())
 }
 
 fn count(device: &Device<'_>, patients: &[String]) -> Result<usize> {
@@ -285,8 +322,7 @@ impl Shared {
                 &severity,
             ])?;
             for patient in everybody.iter().take(5) {
-                let text = format!("Anotação sem rede, {}", device.name);
-                let _: Value = device.ask(&["event", "add", "--patient", patient, "--text", &text])?;
+                note(device, patient, &format!("Anotação sem rede, {}", device.name))?;
             }
         }
         Ok(())
@@ -342,6 +378,8 @@ fn show(totals: &Totals) {
             ),
             row("conflicts shown", totals.conflicts_shown.to_string()),
             row("answers lost", totals.answers_lost.to_string()),
+            row("referred", totals.referred.to_string()),
+            row("entries at a restored server", totals.given_back.to_string()),
             row("seconds", format!("{:.1}", totals.seconds)),
             row("converged", totals.converged.to_string()),
         ])

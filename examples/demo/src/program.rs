@@ -86,10 +86,40 @@ impl Program {
         self.run(&all)?.expect(&[0])?.document()
     }
 
+    /// Copies the server's store while it runs, and says where the copy lies.
+    pub(crate) fn back_up(&self) -> Result<String> {
+        let folder = self.folder.join("copies").display().to_string();
+        let copied: serde_json::Value = self.admin(&["backup", "--to", &folder])?;
+        let copy = copied["copy"].as_str();
+        copy.map(str::to_owned)
+            .ok_or(Failure::Output("backup".to_owned()))
+    }
+
+    /// Puts a copy in the place of the store.
+    pub(crate) fn restore(&self, copy: &str) -> Result<()> {
+        let store = self.store();
+        let restore = [
+            "admin",
+            "restore",
+            "--from",
+            copy,
+            "--to",
+            &store,
+            "--replace",
+            "--json",
+        ];
+        self.run(&restore)?.expect(&[0]).map(drop)
+    }
+
     /// Starts the server on a free port.
     pub(crate) fn serve(&self) -> Result<RunningServer> {
+        self.serve_at(([127, 0, 0, 1], 0).into())
+    }
+
+    /// Starts the server at an address.
+    pub(crate) fn serve_at(&self, address: SocketAddr) -> Result<RunningServer> {
         let store = self.store();
-        let mut command = self.command(&["serve", "--store", &store, "--listen", "127.0.0.1:0"]);
+        let mut command = self.command(&["serve", "--store", &store, "--listen", &address.to_string()]);
         let mut child = command.stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         if let Some(output) = child.stdout.take() {
