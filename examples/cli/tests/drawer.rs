@@ -4,7 +4,6 @@ mod support;
 
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 use std::process::Stdio;
 use support::{Clinic, Device, asked, document, fits};
 
@@ -75,44 +74,33 @@ fn a_move_to_another_units_patient_is_refused_at_once_and_nothing_is_moved() {
     ana.ask(&["sync"]);
 }
 
-fn copy(from: &Path, to: &Path) {
-    let _ = std::fs::remove_dir_all(to);
-    std::fs::create_dir(to).expect("a folder");
-    for file in std::fs::read_dir(from).expect("a folder") {
-        let file = file.expect("a file");
-        std::fs::copy(file.path(), to.join(file.file_name())).expect("a copy");
-    }
-}
-
 #[test]
-fn a_note_the_restored_server_refuses_is_kept_shown_exported_sent_again_and_discarded() {
+fn a_note_the_server_refuses_is_kept_shown_exported_sent_again_and_discarded() {
     let clinic = Clinic::new();
     let server = clinic.serve();
     let ana = clinic.enrolled(&server, "ana", "Ana");
-    ana.ask(&["sync"]);
-    let listen = server.url.strip_prefix("http://").expect("http").to_owned();
-    let (store, kept) = (clinic.path().join("server"), clinic.path().join("kept"));
-    drop(server);
-    copy(&store, &kept);
-    let server = clinic.serve_with(&["--listen", &listen]);
     let patient = ana.patient("José da Silva");
     ana.ask(&["sync"]);
-    drop(server);
-    copy(&kept, &store);
-    let _server = clinic.serve_with(&["--listen", &listen]);
-    note(&ana, &patient, "depois da restauração");
+    for words in ["em boa fé", "outra"] {
+        note(&ana, &patient, words);
+    }
+    // What the device knows of the role when she writes is no longer so.
+    clinic.admin(&["user", "Ana", "--unit", "Fluvial", "--role", "supervisor"]);
     assert_eq!(synchronised(&ana), "policy_refused");
     let refused = drawer(&ana);
-    assert_eq!(refused.len(), 1);
-    let id = text(&refused[0], "id");
-    assert_eq!(text(&refused[0], "code"), "unknown_patient");
+    assert_eq!(refused.len(), 2);
+    let said = |words: &str| {
+        let mut writes = refused.iter();
+        let found = writes.find(|item| item["write"]["intent"]["add"]["entries"][0]["text"] == words);
+        let found = found.expect("it is kept");
+        assert_eq!(text(found, "code"), "policy_refused");
+        text(found, "id")
+    };
+    let (id, other) = (said("em boa fé"), said("outra"));
     let shown = asked(&ana, "drawer-show", &["drawer", "show", id]);
-    assert_eq!(
-        shown["write"]["intent"]["add"]["entries"][0]["text"],
-        "depois da restauração"
-    );
+    assert_eq!(shown["write"]["intent"]["add"]["entries"][0]["text"], "em boa fé");
     let exported = asked(&ana, "drawer-export", &["drawer", "export"]);
-    assert_eq!(exported.as_array().map(Vec::len), Some(1));
+    assert_eq!(exported.as_array().map(Vec::len), Some(2));
     assert_eq!(asked(&ana, "inbox", &["inbox"])["drawer"], json!(refused));
     let doctor = ana.run(&["doctor"]);
     assert_eq!(doctor.status.code(), Some(1));
@@ -120,35 +108,32 @@ fn a_note_the_restored_server_refuses_is_kept_shown_exported_sent_again_and_disc
         "doctor",
         serde_json::from_slice(&doctor.stdout).expect("a document"),
     );
-    asked(
-        &ana,
-        "saved",
-        &["drawer", "resend", id, "--text", "editado", "--body", "{}"],
+    let resend = ["drawer", "resend", id, "--text", "editado", "--body", "{}"];
+    assert_eq!(ana.refused(&resend), (1, "policy_refused".to_owned()));
+    assert_eq!(drawer(&ana), refused, "nothing has changed");
+
+    let discard = ["drawer", "discard", other, "--reason"];
+    let silent = ana.refused(&[&discard[..], &[" "]].concat());
+    assert_eq!(silent, (3, "reason_required".to_owned()));
+    let reason = ["anotada em papel"];
+    asked(&ana, "drawer-discard", &[&discard[..], &reason].concat());
+    assert_eq!(
+        ana.refused(&["drawer", "show", other]),
+        (3, "unknown_write".to_owned())
     );
+
+    clinic.admin(&["user", "Ana", "--unit", "Fluvial", "--role", "clinician"]);
+    assert_eq!(synchronised(&ana), "policy_refused", "it is still there");
+    asked(&ana, "saved", &resend);
     let resent = drawer(&ana);
     assert!(
         resent[0]["resent_as"].is_string(),
         "the old one stays until the new one is in"
     );
     fits("drawer-show", ana.ask(&["drawer", "show", id]));
-
-    assert_eq!(
-        synchronised(&ana),
-        "policy_refused",
-        "nothing has changed at the server"
-    );
-    for write in drawer(&ana) {
-        let discard = ["drawer", "discard", text(&write, "id"), "--reason"];
-        let silent = ana.refused(&[&discard[..], &[" "]].concat());
-        assert_eq!(silent, (3, "reason_required".to_owned()));
-        let reason = ["o paciente não existe mais"];
-        asked(&ana, "drawer-discard", &[&discard[..], &reason].concat());
-    }
+    asked(&ana, "sync", &["sync"]);
     assert_eq!(drawer(&ana), Vec::<Value>::new());
-    assert_eq!(
-        ana.refused(&["drawer", "show", id]),
-        (3, "unknown_write".to_owned())
-    );
+    assert_eq!(ana.entries(&patient)[0]["text"], "editado");
 }
 
 #[test]
