@@ -6,14 +6,12 @@ use crate::bytes::ByteArray;
 use crate::document::segment::Segment;
 use crate::limits::INGEST_ROWS;
 use crate::protocol::{
-    DocumentsAnswer, DocumentsRequest, PATH_DOCUMENTS, PATH_SEGMENT, PATH_SEGMENTS, SEGMENT_FORM,
-    SEGMENT_MEDIA_TYPE, SegmentRequest, SegmentsAnswer, SegmentsRequest, SnapshotDocument,
+    DocumentsAnswer, DocumentsRequest, PATH_DOCUMENTS, PATH_SEGMENT, PATH_SEGMENTS, SEGMENT_MEDIA_TYPE,
+    SegmentRequest, SegmentsAnswer, SegmentsRequest, SnapshotDocument,
 };
 use crate::record::Stream;
 use crate::store::first_sync::{self, FirstSyncRow, FirstSyncState, SegmentRow};
-use crate::store::{cursors, receipts};
-use ed25519_dalek::{Signature, VerifyingKey};
-use sha2::{Digest, Sha256};
+use crate::sync::segments::{decline, finish, forget_list, take_list, take_piece};
 use std::collections::VecDeque;
 
 /// Whole segments that may wait to be written while the next is fetched.
@@ -455,108 +453,4 @@ fn is_piece(reply: &Reply) -> bool {
     reply.status == 200
         && reply.content_type.eq_ignore_ascii_case(SEGMENT_MEDIA_TYPE)
         && !reply.body.is_empty()
-}
-
-/// Keeps bytes of a segment; what the hash does not say is dropped.
-fn take_piece(step: &mut Step<'_>, segment: &SegmentRow, body: &[u8]) -> Result<()> {
-    let missing = (segment.bytes - segment.got.min(segment.bytes)) as usize;
-    let body = &body[..body.len().min(missing)];
-    first_sync::add_piece(step.transaction, segment, body)?;
-    if body.len() == missing {
-        let bytes = first_sync::pieces(step.transaction, &segment.hash)?;
-        let hash: [u8; 32] = Sha256::digest(&bytes).into();
-        if hash != segment.hash {
-            first_sync::drop_pieces(step.transaction, &segment.hash)?;
-        }
-    }
-    Ok(())
-}
-
-/// Takes part of a list in. Returns whether segments are offered.
-fn take_list(step: &mut Step<'_>, stream: &Stream, known: u32, answer: &SegmentsAnswer) -> Result<bool> {
-    let not_ours = |detail| SyncError::new(Code::NotOurServer, detail);
-    let key = step.device.enrolled()?.signing_key;
-    let key = VerifyingKey::from_bytes(&key).map_err(|_| not_ours("no key"))?;
-    key.verify_strict(
-        &answer.signed_bytes(stream),
-        &Signature::from_bytes(&answer.signature),
-    )
-    .map_err(|_| not_ours("the list's signature does not hold"))?;
-    if answer.as_of == 0 || answer.form != SEGMENT_FORM {
-        decline(step, stream)?;
-        return Ok(false);
-    }
-    let rows = first_sync::list(step.transaction)?;
-    let Some(row) = rows.into_iter().find(|row| row.stream == *stream) else {
-        return Ok(true);
-    };
-    if answer.first == 0 && known > 0 {
-        first_sync::forget(step.transaction, stream)?;
-    } else if answer.first != known {
-        return Err(not_ours("a list with a gap"));
-    }
-    first_sync::add(step.transaction, stream, answer.first, &answer.segments)?;
-    // What was written from an earlier list is at least as old as that.
-    let (seq, chain) = match row.seq {
-        0 => (answer.as_of, answer.chain()),
-        seq if seq <= answer.as_of => (seq, row.chain),
-        _ => (answer.as_of, answer.chain()),
-    };
-    let row = FirstSyncRow {
-        stream: *stream,
-        state: FirstSyncState::UnderWay,
-        seq,
-        chain,
-        listed: !answer.more,
-        list_seq: answer.as_of,
-    };
-    first_sync::put(step.transaction, &row)?;
-    Ok(true)
-}
-
-fn forget_list(step: &mut Step<'_>, stream: &Stream) -> Result<()> {
-    first_sync::forget(step.transaction, stream)?;
-    for row in first_sync::list(step.transaction)? {
-        if row.stream == *stream {
-            let row = FirstSyncRow {
-                listed: false,
-                list_seq: 0,
-                ..row
-            };
-            first_sync::put(step.transaction, &row)?;
-        }
-    }
-    Ok(())
-}
-
-/// The stream is read from its log.
-fn decline(step: &mut Step<'_>, stream: &Stream) -> Result<()> {
-    first_sync::forget(step.transaction, stream)?;
-    let row = FirstSyncRow {
-        stream: *stream,
-        state: FirstSyncState::NotOffered,
-        seq: 0,
-        chain: [0; 32],
-        listed: true,
-        list_seq: 0,
-    };
-    Ok(first_sync::put(step.transaction, &row)?)
-}
-
-fn finish(step: &mut Step<'_>, row: &FirstSyncRow) -> Result<()> {
-    let cursor = cursors::CursorRow {
-        seq: row.seq,
-        chain: row.chain,
-        caught_up: false,
-        ..cursors::get(step.transaction, &row.stream)?
-    };
-    cursors::put(step.transaction, &cursor)?;
-    let done = FirstSyncRow {
-        state: FirstSyncState::Done,
-        ..*row
-    };
-    first_sync::put(step.transaction, &done)?;
-    let incarnation = step.device.incarnation;
-    receipts::forget_own_up_to(step.transaction, &incarnation, &row.stream, row.seq)?;
-    Ok(first_sync::forget(step.transaction, &row.stream)?)
 }

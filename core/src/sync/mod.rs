@@ -6,6 +6,7 @@ mod backoff;
 mod classify;
 mod request;
 mod schedule;
+pub(crate) mod segments;
 pub mod tail;
 
 pub use answer::{
