@@ -66,8 +66,8 @@ pub const SEGMENT_CONTENT_BYTES: usize = 2 * 1024 * 1024;
 pub const SEGMENT_PIECE_BYTES: usize = 512 * 1024;
 /// Rows of segments written in one step.
 pub const INGEST_ROWS: usize = 1_000;
-/// Items of a stream from which on a server offers segments; a shorter log is read.
-pub const SEGMENTS_FROM_ITEMS: u64 = 2_000;
+/// Bytes of a stream's log from which on a server offers segments; a shorter log is read.
+pub const SEGMENTS_FROM_BYTES: u64 = 1024 * 1024;
 /// A typed time this far past server time asks for confirmation.
 pub const FUTURE_TOLERANCE_MS: i64 = 24 * 60 * 60 * 1000;
 /// A clock offset that is shown as wrong; also the δ a remote clock may drag ours past server time.

@@ -22,7 +22,7 @@ use tokio::sync::broadcast;
 use vereda_core::entropy::Entropy;
 use vereda_core::error::{Code, SyncError};
 use vereda_core::id::{Incarnation, UserId};
-use vereda_core::limits::{BODY_WIRE_BYTES_MAX, SEGMENTS_FROM_ITEMS};
+use vereda_core::limits::{BODY_WIRE_BYTES_MAX, SEGMENTS_FROM_BYTES};
 use vereda_core::protocol::{
     DocumentsAnswer, DocumentsRequest, Encoding, EnrolAnswer, EnrolRequest, FindAnswer, FindRequest,
     PATH_DOCUMENTS, PATH_ENROL, PATH_FIND, PATH_SEGMENT, PATH_SEGMENTS, PATH_SNAPSHOT, PATH_SYNC, PATH_TAIL,
@@ -49,8 +49,8 @@ pub struct Poke {
 pub struct ServerOptions {
     /// How many requests one side may make.
     pub limits: Limits,
-    /// Items from which on a stream is offered as segments; `limits::SEGMENTS_FROM_ITEMS` where 0.
-    pub segments_from: u64,
+    /// Bytes of a log from which on it is offered as segments; `limits::SEGMENTS_FROM_BYTES` where 0.
+    pub segments_from_bytes: u64,
 }
 
 /// What every job may look at.
@@ -59,7 +59,7 @@ pub(crate) struct Shared {
     pub(crate) signing_key: SigningKey,
     pub(crate) kinds: KindRegistry,
     pub(crate) segments: Mutex<SegmentCache>,
-    pub(crate) segments_from: u64,
+    pub(crate) segments_from_bytes: u64,
     throttle: Mutex<Throttle>,
     pokes: broadcast::Sender<Poke>,
     /// Rises when somebody else wrote to the store: an administrator may have changed who may see what.
@@ -179,8 +179,8 @@ impl Server {
                 // An app's own kinds pass through, as text and body.
                 kinds: KindRegistry::standard().keeping_unknown(),
                 segments: Mutex::default(),
-                segments_from: match options.segments_from {
-                    0 => SEGMENTS_FROM_ITEMS,
+                segments_from_bytes: match options.segments_from_bytes {
+                    0 => SEGMENTS_FROM_BYTES,
                     from => from,
                 },
                 throttle: Mutex::new(Throttle::new(options.limits)),

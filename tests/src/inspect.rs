@@ -8,10 +8,11 @@ use vereda_core::audit::AuditVerification;
 use vereda_core::client::Client;
 use vereda_core::device::Enrolment;
 use vereda_core::document::LoadedDocument;
-use vereda_core::id::DocumentId;
+use vereda_core::id::{DocumentId, EntryId};
 use vereda_core::store::chart::{self, ChartRow};
 use vereda_core::store::conflicts::{self, ConflictRow};
 use vereda_core::store::entries::{self, EntryRow};
+use vereda_core::store::receipts::{self, Receipt};
 use vereda_core::store::{documents, meta, patients};
 
 /// Opens an encrypted file with its key, as any program that knows SQLite and the key can.
@@ -93,6 +94,17 @@ impl World {
             panic!("one conflict, not {}", conflicts.len())
         };
         conflict.clone()
+    }
+
+    /// The receipts of a device's entries, as their details show them.
+    pub fn receipts(&self, device: usize) -> Vec<(EntryId, Option<Receipt>)> {
+        let connection = self.device_file(device);
+        let rows = self.rows(device).entries.into_iter();
+        rows.map(|row| {
+            let receipt = receipts::of_entry(&connection, &row.id, &row.write).expect("a read");
+            (row.id, receipt)
+        })
+        .collect()
     }
 
     /// What enrolment gave a device.

@@ -46,8 +46,8 @@ pub struct World {
     pub server_clock: TestClock,
     /// Where everything lies.
     pub folder: TempDir,
-    /// Items from which on the server offers a stream as segments, from its next start; 0 for its own bound.
-    pub segments_from: u64,
+    /// Bytes of a log from which on the server offers it as segments, from its next start; 0 for its own bound.
+    pub segments_from_bytes: u64,
     server: Option<Server>,
     keys: ServerKeys,
     entropy: SeededEntropy,
@@ -70,7 +70,7 @@ impl World {
             network: Faults::default(),
             server_clock: TestClock::at(BEGIN_MS),
             folder,
-            segments_from: 0,
+            segments_from_bytes: 0,
             server: None,
             keys,
             entropy,
@@ -122,7 +122,7 @@ impl World {
             &self.keys,
             ServerOptions {
                 limits: unlimited,
-                segments_from: self.segments_from,
+                segments_from_bytes: self.segments_from_bytes,
             },
         ));
     }

@@ -2,10 +2,10 @@
 
 use vereda_core::client::SyncEnd;
 use vereda_core::error::Code;
-use vereda_core::id::{EntryId, PatientId};
+use vereda_core::id::PatientId;
 use vereda_core::record::{ChartKind, Kind};
 use vereda_core::redact::Sensitive;
-use vereda_core::store::{documents, receipts};
+use vereda_core::store::documents;
 use vereda_server::Role;
 use vereda_tests::{World, at};
 
@@ -82,25 +82,13 @@ fn a_clinic(seed: u64, notes: i64) -> (World, Vec<PatientId>) {
     }
     world.sync(1);
     world.converge();
-    world.segments_from = 1;
+    world.segments_from_bytes = 1;
     world.start_server();
     (world, patients)
 }
 
 fn new_device(world: &mut World) -> usize {
     world.add_device("north", "user-2", Role::Clinician)
-}
-
-/// The receipts of all entries, as their details show them.
-fn receipts_of(world: &World, device: usize) -> Vec<(EntryId, Option<(u64, i64)>)> {
-    let connection = world.device_file(device);
-    let rows = world.rows(device).entries;
-    rows.iter()
-        .map(|row| {
-            let receipt = receipts::of_entry(&connection, &row.id, &row.write).expect("a read");
-            (row.id, receipt.map(|receipt| (receipt.seq, receipt.received_ms)))
-        })
-        .collect()
 }
 
 fn rows_only(world: &World, device: usize) -> usize {
@@ -125,7 +113,7 @@ fn a_device_that_came_by_segments_has_the_rows_of_one_that_read_the_log() {
             "segments came"
         );
         world.rows(device).assert_same(&world.rows(0), "rows");
-        assert_eq!(receipts_of(&world, device), receipts_of(&world, 0));
+        assert_eq!(world.receipts(device), world.receipts(0));
         assert_eq!(rows_only(&world, device), 0, "the documents came behind");
         assert_eq!(world.heads(device), world.heads(0));
         world.assert_rows_follow_from_documents(device);
@@ -143,6 +131,27 @@ fn a_device_that_came_by_segments_has_the_rows_of_one_that_read_the_log() {
 
 fn world_patient(world: &World) -> PatientId {
     world.rows(0).entries[0].patient
+}
+
+/// An item is one note, or an import of hundreds: what counts is what the log would carry.
+#[test]
+fn a_log_of_few_long_items_is_read_from_segments_and_a_short_one_is_not() {
+    for (characters, expected) in [(20, false), (30_000, true)] {
+        let mut world = World::new(621, 1);
+        let patient = world.patient(0, "Noel Prado");
+        for note in 0..40 {
+            world.add(0, patient, note, &"x".repeat(characters));
+        }
+        world.converge();
+        let device = new_device(&mut world);
+        world.network.heard = Some(Vec::new());
+        world.converge();
+        let heard = world.network.heard.take().unwrap_or_default();
+        let came = heard.iter().any(|(request, _)| request.path == "/v1/segment");
+        assert_eq!(came, expected, "40 notes of {characters} characters");
+        assert_eq!(rows_only(&world, device), 0);
+        world.assert_same_rows();
+    }
 }
 
 #[test]

@@ -9,7 +9,8 @@ use crate::protocol::{
     DocumentsAnswer, DocumentsRequest, PATH_DOCUMENTS, PATH_SEGMENT, PATH_SEGMENTS, SEGMENT_MEDIA_TYPE,
     SegmentRequest, SegmentsAnswer, SegmentsRequest, SnapshotDocument,
 };
-use crate::record::Stream;
+use crate::record::{Compartment, Stream};
+use crate::store::cursors;
 use crate::store::first_sync::{self, FirstSyncRow, FirstSyncState, SegmentRow};
 use crate::sync::segments::{decline, finish, forget_list, take_list, take_piece};
 use std::collections::VecDeque;
@@ -58,10 +59,9 @@ impl Engine {
         if !self.may_synchronise() || !is_asked {
             return SlotState::Idle;
         }
-        let connection = self.store.connection();
         let has_work = !self.slot.documents.is_empty()
             || self.slot.segment.is_some()
-            || first_sync::next_to_apply(connection).is_ok_and(|next| next.is_some());
+            || self.next_to_write().is_ok_and(|next| next.is_some());
         if has_work && self.pending_is_blocked() {
             effects.push(Effect::Continue);
         }
@@ -362,7 +362,6 @@ impl Engine {
     ) -> Result<()> {
         self.slot.needed.remove(&document.id);
         if documents::get(self.store.connection(), &document.id)?.is_none() {
-            // Its patient left the scope while it was on its way.
             return Ok(());
         }
         let announced = self.transact(now, entropy, effects, |step| {
@@ -380,6 +379,22 @@ impl Engine {
         }
     }
 
+    /// The next segment to be written. Whose its documents are is read first: the log of the unit's records.
+    fn next_to_write(&mut self) -> Result<Option<SegmentRow>> {
+        let Some(enrolment) = self.device.enrolment.as_ref() else {
+            return Ok(None);
+        };
+        let scope = enrolment.scope.streams.clone();
+        let connection = self.store.connection();
+        for segment in first_sync::to_apply(connection)? {
+            let records = Stream::new(segment.stream.unit, Compartment::Identity);
+            if !scope.contains(&records) || cursors::get(connection, &records)?.caught_up {
+                return Ok(Some(segment));
+            }
+        }
+        Ok(None)
+    }
+
     fn continue_segment(
         &mut self,
         now: Now,
@@ -389,11 +404,10 @@ impl Engine {
         let (hash, mut segment) = match self.slot.segment.take() {
             Some(segment) => segment,
             None => {
-                let connection = self.store.connection();
-                let Some(next) = first_sync::next_to_apply(connection)? else {
+                let Some(next) = self.next_to_write()? else {
                     return Ok(());
                 };
-                let bytes = first_sync::pieces(connection, &next.hash)?;
+                let bytes = first_sync::pieces(self.store.connection(), &next.hash)?;
                 match Segment::decode(&bytes) {
                     Ok(segment) if segment.stream() == next.stream => (next.hash, segment),
                     // Its hash was signed: this version cannot read it. The log can be read.

@@ -303,7 +303,7 @@ pub(super) fn project(step: &mut Step<'_>, key: &DocumentKey, unit: UnitId, touc
         entry_rows::write(step, key, unit, entry, state)?;
     }
     for (item, state) in touched.chart_items.iter().zip(&items) {
-        chart_rows::write(step, key, unit, item, state)?;
+        chart_rows::write(step, key, item, state)?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::document::{ChartState, ChartValue, DocumentKey};
 use crate::error::Result;
-use crate::id::{ChartItemId, UnitId};
+use crate::id::ChartItemId;
 use crate::record::ChartKind;
 use crate::step::Step;
 use crate::store::chart::{self, ChartRow};
@@ -12,7 +12,6 @@ use crate::store::conflicts::{self, Choice, ConflictRow, ConflictSubject, Subjec
 pub(super) fn write(
     step: &mut Step<'_>,
     key: &DocumentKey,
-    unit: UnitId,
     id: &ChartItemId,
     state: &ChartState,
 ) -> Result<()> {
@@ -44,7 +43,6 @@ pub(super) fn write(
         id: *id,
         patient: key.patient,
         compartment: key.compartment,
-        unit,
         kind: kind.to_owned(),
         fields: winners
             .filter(|(field, _)| field.as_str() != "kind")

@@ -10,8 +10,10 @@ use crate::id::PatientId;
 use crate::protocol::{PageItem, PartChange, PartItem, decode, encode};
 use crate::record::{Compartment, Stream};
 use crate::step::Step;
-use crate::store::{departed, patients, places, tail};
+use crate::store::{cursors, departed, documents, first_sync, meta, patients, places, tail};
 
+/// Patients of a segment are waiting for their records.
+const UNKNOWN: &str = "unknown_patients";
 /// Patients looked at in one step.
 const PATIENTS_A_STEP: usize = 100;
 /// Rows taken away in one step.
@@ -83,7 +85,7 @@ fn take_away(step: &mut Step<'_>, patient: &PatientId, left: &mut usize) -> Resu
     let mut something_waits = false;
     let has_left = has_left_since_snapshot(step, patient)?;
     for compartment in Compartment::ALL {
-        if !has_left && is_readable(step, patient, compartment)? {
+        if !has_left && may_stay(step, patient, compartment)? {
             continue;
         }
         if departed::has_waiting(step.transaction, patient, compartment)? {
@@ -105,6 +107,59 @@ fn take_away(step: &mut Step<'_>, patient: &PatientId, left: &mut usize) -> Resu
         step.changes.patient(*patient);
     }
     Ok(true)
+}
+
+/// Whether a patient is in scope, or may be: of one who came in a segment the record may not be read yet.
+fn may_stay(step: &mut Step<'_>, patient: &PatientId, compartment: Compartment) -> Result<bool> {
+    if is_readable(step, patient, compartment)? {
+        return Ok(true);
+    }
+    if patients::unit(step.transaction, patient)?.is_some()
+        || !places::of(step.transaction, patient)?.is_empty()
+    {
+        return Ok(false);
+    }
+    for stream in documents::streams_of(step.transaction, patient, compartment)? {
+        if step.device.enrolled()?.scope.streams.contains(&stream) && !records_are_read(step, &stream)? {
+            note_unknown(step)?;
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether every patient of a stream is known: the log of their records was read to its end since it came.
+fn records_are_read(step: &Step<'_>, stream: &Stream) -> Result<bool> {
+    let records = Stream::new(stream.unit, Compartment::Identity);
+    let in_scope = step.device.enrolled()?.scope.streams.contains(&records);
+    Ok(in_scope
+        && meta::get(step.transaction, UNKNOWN)? != Some(true)
+        && cursors::get(step.transaction, &records)?.caught_up)
+}
+
+/// Somebody came in a segment who is not known, or not known to be in scope: the log of records says so next.
+pub(super) fn note_unknown(step: &Step<'_>) -> Result<()> {
+    if meta::get(step.transaction, UNKNOWN)? != Some(true) {
+        meta::set(step.transaction, UNKNOWN, &true)?;
+    }
+    Ok(())
+}
+
+/// Whether an answer to what is asked now can say who of a segment is in scope.
+pub fn awaits_records(step: &Step<'_>) -> Result<bool> {
+    Ok(meta::get(step.transaction, UNKNOWN)? == Some(true) && !first_sync::is_under_way(step.transaction)?)
+}
+
+/// The logs of records were read to their ends: who came in a segment and is not in scope is taken away.
+pub fn settle_unknown(step: &mut Step<'_>) -> Result<()> {
+    let scope = step.device.enrolled()?.scope.streams.iter();
+    for stream in scope.filter(|stream| stream.compartment == Compartment::Identity) {
+        if !cursors::get(step.transaction, stream)?.caught_up {
+            return Ok(());
+        }
+    }
+    meta::remove(step.transaction, UNKNOWN)?;
+    begin_departures(step)
 }
 
 fn take_compartment(

@@ -62,6 +62,9 @@ pub(super) fn is_as_written(
             // A final entry's status follows from other rows.
             if made.status != EntryStatus::Draft && found.status != EntryStatus::Draft {
                 made.status = found.status;
+            } else {
+                // In which unit a draft is written is not in its document.
+                made.unit = found.unit;
             }
             made == found
         }

@@ -1,6 +1,8 @@
 //! Documents from state: a new device is useful before the history is read.
 
 use super::apply::{project, with_document};
+use super::departure::note_unknown;
+use super::placement::is_readable;
 use super::{chart_rows, entry_rows};
 use crate::document::segment::{Segment, SegmentDocument};
 use crate::document::{ChartState, DocumentKey, EntryState, Touched};
@@ -11,7 +13,7 @@ use crate::record::Stream;
 use crate::step::Step;
 use crate::store::documents::{self, DocumentHealth};
 use crate::store::receipts::{self, Receipt};
-use crate::store::{chart, cursors, entries, meta};
+use crate::store::{chart, cursors, entries, meta, patients};
 use crate::time::EpochMs;
 use std::collections::BTreeSet;
 
@@ -25,13 +27,18 @@ fn key_of(document: &SnapshotDocument) -> Result<DocumentKey> {
 }
 
 /// Notes that a document from outside is about to be opened. Returns whether it may be: not for one that was set
-/// aside, nor where its bytes were being opened when the process died.
+/// aside, nor where its bytes were being opened when the process died, nor of a patient who left the scope while it
+/// was on its way.
 pub fn announce(step: &mut Step<'_>, document: &SnapshotDocument) -> Result<bool> {
     let Ok(key) = key_of(document) else {
         return Ok(false);
     };
-    documents::ensure(step.transaction, &key, &document.stream.unit)?;
     let known = documents::get(step.transaction, &key.id())?.map(|row| row.health);
+    let is_here = known.is_some() || patients::unit(step.transaction, &key.patient)?.is_some();
+    if !is_here || !step.device.enrolled()?.scope.streams.contains(&document.stream) {
+        return Ok(false);
+    }
+    documents::ensure(step.transaction, &key, &document.stream.unit)?;
     if matches!(
         known,
         Some(DocumentHealth::Quarantined | DocumentHealth::FromLogOnly)
@@ -50,8 +57,10 @@ pub fn announce(step: &mut Step<'_>, document: &SnapshotDocument) -> Result<bool
 pub fn take_document(step: &mut Step<'_>, document: &SnapshotDocument) -> Result<()> {
     let key = key_of(document)?;
     let cursor = cursors::get(step.transaction, &document.stream)?;
-    let row = documents::get(step.transaction, &key.id())?;
-    let rows_only = row.is_some_and(|row| row.health.is_rows_only());
+    let Some(row) = documents::get(step.transaction, &key.id())? else {
+        return Ok(());
+    };
+    let rows_only = row.health.is_rows_only();
     if !rows_only && cursor.seq >= document.as_of {
         // The log was read past it meanwhile.
         return Ok(documents::set_health(
@@ -81,7 +90,13 @@ pub fn take_document(step: &mut Step<'_>, document: &SnapshotDocument) -> Result
     };
     let entries = with_document(step, &key, |loaded| Ok(loaded.entry_count()))?;
     documents::append_chunk(step.transaction, &key.id(), None, &document.saved, entries)?;
-    documents::set_as_of(step.transaction, &key.id(), entries, document.as_of)?;
+    documents::set_as_of(
+        step.transaction,
+        &key.id(),
+        entries,
+        &document.stream.unit,
+        document.as_of,
+    )?;
     documents::set_health(step.transaction, &key.id(), DocumentHealth::Whole)?;
     if rows_only {
         compare_rows(step, &key, document.stream.unit, &touched)?;
@@ -126,11 +141,19 @@ pub(super) fn note_repaired(step: &mut Step<'_>, rows: u64) -> Result<()> {
 /// and the document itself is fetched behind.
 pub fn ingest(step: &mut Step<'_>, segment: &mut Segment, limit: usize) -> Result<bool> {
     let mut rows = 0;
+    let mut known_patient = None;
     while rows < limit {
         let Some(document) = segment.take() else {
             return Ok(false);
         };
         rows += document.rows() + 1;
+        let key = document.key;
+        if known_patient != Some(key.patient) {
+            known_patient = Some(key.patient);
+            if !is_readable(step, &key.patient, key.compartment)? {
+                note_unknown(step)?;
+            }
+        }
         take_rows(step, &segment.stream(), segment.as_of(), document)?;
     }
     Ok(segment.peek().is_some())
@@ -139,21 +162,29 @@ pub fn ingest(step: &mut Step<'_>, segment: &mut Segment, limit: usize) -> Resul
 fn take_rows(step: &mut Step<'_>, stream: &Stream, as_of: u64, document: SegmentDocument) -> Result<()> {
     let key = document.key;
     let known = documents::get(step.transaction, &key.id())?;
-    if let Some(row) = &known
-        && (row.as_of >= as_of || row.health.is_rows_only() || row.health == DocumentHealth::Quarantined)
-    {
-        return Ok(());
+    if let Some(row) = &known {
+        let is_of_stream = row.unit == stream.unit;
+        if row.health == DocumentHealth::Quarantined || (is_of_stream && row.as_of >= as_of) {
+            return Ok(());
+        }
+        if row.health.is_rows_only() {
+            return match is_of_stream {
+                true => Ok(()),
+                false => take_receipts(step, stream, document),
+            };
+        }
     }
     let (entries, bytes) = (document.entries.len() + document.states.len(), document.bytes);
     documents::put_rows_only(step.transaction, &key, &stream.unit, entries, bytes, as_of)?;
     let is_new = known.is_none();
     for entry in document.entries {
         let receipt = (entry.seq, entry.received_ms);
-        let derived = entry.id.0.get_version_num() == 5;
         if !is_new && entries::get(step.transaction, &entry.id)?.is_some() {
             continue;
         }
-        if derived {
+        // A row carries a receipt of its own unit's log.
+        let derived = entry.id.0.get_version_num() == 5;
+        if derived || entry.header.unit != stream.unit {
             let state = EntryState {
                 headers: [(entry.header.write, entry.header)].into(),
                 ..EntryState::default()
@@ -184,10 +215,29 @@ fn take_rows(step: &mut Step<'_>, stream: &Stream, as_of: u64, document: Segment
     for item in document.items {
         let state = ChartState { fields: item.fields };
         if is_new || chart::get(step.transaction, &key.patient, key.compartment, &item.id)?.is_none() {
-            chart_rows::write(step, &key, stream.unit, &item.id, &state)?;
+            chart_rows::write(step, &key, &item.id, &state)?;
         }
     }
     step.changes.patient(key.patient);
+    Ok(())
+}
+
+/// A patient of several units of the scope: the rows are here, and of a write in several logs one receipt is kept.
+fn take_receipts(step: &mut Step<'_>, stream: &Stream, document: SegmentDocument) -> Result<()> {
+    let plain = document.entries.into_iter();
+    let plain = plain.map(|entry| (entry.id, entry.header.write, entry.seq, entry.received_ms));
+    let states = document.states.into_iter().flat_map(|state| {
+        let headers = state.headers.into_iter();
+        headers.map(move |(header, seq, received_ms)| (state.id, header.write, seq, received_ms))
+    });
+    for (entry, write, seq, received_ms) in plain.chain(states).filter(|(_, _, seq, _)| *seq > 0) {
+        let receipt = Receipt {
+            stream: *stream,
+            seq,
+            received_ms,
+        };
+        receipts::put_of_entry(step.transaction, &entry, &write, &receipt)?;
+    }
     Ok(())
 }
 

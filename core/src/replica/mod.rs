@@ -15,7 +15,9 @@ mod records_again;
 
 pub use apply::{Previous, accept_change, apply_accepted, apply_own, find_change, settle_own};
 pub use cache::DocumentCache;
-pub use departure::{begin_departures, continue_departures, end_departures, leave_streams};
+pub use departure::{
+    awaits_records, begin_departures, continue_departures, end_departures, leave_streams, settle_unknown,
+};
 pub use entry_rows::{entry_state, shown_header_of as shown_header};
 pub use first_sync::{announce, ingest, take_document};
 pub use links::{accept_link, refresh_links};

@@ -56,7 +56,7 @@ pub fn rebuild_documents(
             continue;
         };
         let entries = with_document(step, &key, |document| Ok(document.entry_count()))?;
-        documents::set_as_of(step.transaction, &id, entries, row.as_of)?;
+        documents::set_entries(step.transaction, &id, entries)?;
         reproject(step, &key, row.unit)?;
     }
     Ok(orphans)

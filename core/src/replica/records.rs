@@ -3,6 +3,7 @@
 //! the same. Writes that wait here are laid on top, for the screen only.
 
 use super::links::accept_link;
+use super::placement::is_readable;
 use super::records_again;
 use crate::error::Result;
 use crate::id::{Incarnation, PatientId, UnitId, WriteId};
@@ -224,8 +225,19 @@ pub(super) fn has_left_since_snapshot(step: &Step<'_>, patient: &PatientId) -> R
     Ok(cursors::get(step.transaction, &stream)?.seq >= row.as_of)
 }
 
+/// Whether a patient left the scope, as far as this device was told, after the server had answered with them.
+fn has_left_on_the_way(step: &Step<'_>, snapshot: &SnapshotRecord) -> Result<bool> {
+    let scope = &step.device.enrolled()?.scope.streams;
+    let was_read = cursors::get(step.transaction, &snapshot.stream)?.seq > snapshot.as_of;
+    Ok(!scope.contains(&snapshot.stream)
+        || (was_read && !is_readable(step, &snapshot.patient, Compartment::Identity)?))
+}
+
 /// Takes in a record as the server holds it.
 pub fn accept_snapshot_record(step: &mut Step<'_>, snapshot: &SnapshotRecord) -> Result<()> {
+    if has_left_on_the_way(step, snapshot)? {
+        return Ok(());
+    }
     let found = patients::get(step.transaction, &snapshot.patient)?;
     if found.as_ref().is_some_and(|row| row.version >= snapshot.version) {
         return Ok(());

@@ -1,7 +1,7 @@
 //! The chart as it is read.
 
 use super::{StoreError, id_column};
-use crate::id::{ChartItemId, PatientId, UnitId, UserId};
+use crate::id::{ChartItemId, PatientId, UserId};
 use crate::record::Compartment;
 use crate::redact::Sensitive;
 use crate::time::Zoned;
@@ -18,8 +18,6 @@ pub struct ChartRow {
     pub patient: PatientId,
     /// Who may read it.
     pub compartment: Compartment,
-    /// The unit.
-    pub unit: UnitId,
     /// Its kind.
     pub kind: String,
     /// Its fields.
@@ -42,29 +40,26 @@ pub struct ChartSource {
     pub patient: PatientId,
     /// Who may read it.
     pub compartment: Compartment,
-    /// The unit.
-    pub unit: UnitId,
     /// Who changed it last.
     pub author: UserId,
     /// When, by their device's clock.
     pub recorded_at: Zoned,
 }
 
-const COLUMNS: &str = "id, patient, compartment, unit, kind, fields, author, recorded_ms, recorded_offset";
+const COLUMNS: &str = "id, patient, compartment, kind, fields, author, recorded_ms, recorded_offset";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<ChartRow> {
-    let fields: String = row.get(5)?;
+    let fields: String = row.get(4)?;
     Ok(ChartRow {
         id: id_column(row, 0)?,
         patient: id_column(row, 1)?,
         compartment: Compartment::from_code(row.get(2)?).unwrap_or(Compartment::Clinical),
-        unit: id_column(row, 3)?,
-        kind: row.get(4)?,
+        kind: row.get(3)?,
         fields: serde_json::from_str(&fields).unwrap_or_default(),
-        author: id_column(row, 6)?,
+        author: id_column(row, 5)?,
         recorded_at: Zoned {
-            utc_ms: row.get(7)?,
-            offset_minutes: row.get(8)?,
+            utc_ms: row.get(6)?,
+            offset_minutes: row.get(7)?,
         },
         also: Vec::new(),
     })
@@ -75,14 +70,13 @@ pub fn put(connection: &Connection, item: &ChartRow) -> Result<(), StoreError> {
     let fields = serde_json::to_string(&item.fields).map_err(|_| StoreError::Row("chart_item"))?;
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO chart_item (id, patient, compartment, unit, kind, fields, author, recorded_ms,
-             recorded_offset) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT OR REPLACE INTO chart_item (id, patient, compartment, kind, fields, author, recorded_ms,
+             recorded_offset) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute(params![
             item.id,
             item.patient,
             item.compartment.code(),
-            item.unit,
             item.kind,
             fields,
             item.author,
@@ -146,7 +140,6 @@ pub fn of_person(connection: &Connection, patients: &[PatientId]) -> Result<Vec<
                     id: item.id,
                     patient: item.patient,
                     compartment: item.compartment,
-                    unit: item.unit,
                     author: item.author,
                     recorded_at: item.recorded_at,
                 }),

@@ -5,14 +5,19 @@ use crate::id::{DocumentId, PatientId};
 use crate::record::{Compartment, Stream};
 use rusqlite::{Connection, params};
 
-/// The next patients by id, for a walk over all of them.
+/// The next patients by id, for a walk over all of them, and over those of whom only documents are here.
 pub fn patients_after(
     connection: &Connection,
     after: Option<&PatientId>,
     limit: usize,
 ) -> Result<Vec<PatientId>, StoreError> {
-    let mut statement = connection
-        .prepare_cached("SELECT id FROM patient WHERE ?1 IS NULL OR id > ?1 ORDER BY id LIMIT ?2")?;
+    let after = after.map_or(Vec::new(), |patient| patient.as_bytes().to_vec());
+    let mut statement = connection.prepare_cached(
+        "SELECT id FROM (SELECT id FROM patient WHERE id > ?1 ORDER BY id LIMIT ?2)
+         UNION
+         SELECT patient FROM (SELECT DISTINCT patient FROM document WHERE patient > ?1 ORDER BY patient LIMIT ?2)
+         ORDER BY 1 LIMIT ?2",
+    )?;
     let rows = statement.query_map(params![after, limit as i64], |row| id_column(row, 0))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -3,7 +3,7 @@
 use super::{StoreError, id_column};
 use crate::document::DocumentKey;
 use crate::id::{DocumentId, PatientId, UnitId};
-use crate::record::Compartment;
+use crate::record::{Compartment, Stream};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// Whether a document can be used.
@@ -98,6 +98,20 @@ pub fn list(connection: &Connection, patient: Option<&PatientId>) -> Result<Vec<
     let sql = format!("SELECT {COLUMNS} FROM document WHERE ?1 IS NULL OR patient = ?1 ORDER BY id");
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map([patient], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The streams by which documents of a patient's compartment came.
+pub fn streams_of(
+    connection: &Connection,
+    patient: &PatientId,
+    compartment: Compartment,
+) -> Result<Vec<Stream>, StoreError> {
+    let mut statement = connection
+        .prepare_cached("SELECT DISTINCT unit FROM document WHERE patient = ?1 AND compartment = ?2")?;
+    let rows = statement.query_map(params![patient, compartment.code()], |row| {
+        Ok(Stream::new(id_column(row, 0)?, compartment))
+    })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -243,16 +257,29 @@ pub fn set_health(
     Ok(())
 }
 
-/// Sets how many entries it holds and up to where its stream is in it.
+/// Sets how many entries it holds.
+pub fn set_entries(connection: &Connection, document: &DocumentId, entries: usize) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("UPDATE document SET entries = ?2 WHERE id = ?1")?
+        .execute(params![document, entries as i64])?;
+    Ok(())
+}
+
+/// Sets how many entries it holds and up to where a unit's stream is in it. Of a patient of several units it says so
+/// of the stream it came by last.
 pub fn set_as_of(
     connection: &Connection,
     document: &DocumentId,
     entries: usize,
+    unit: &UnitId,
     as_of: u64,
 ) -> Result<(), StoreError> {
     connection
-        .prepare_cached("UPDATE document SET entries = ?2, as_of = max(as_of, ?3) WHERE id = ?1")?
-        .execute(params![document, entries as i64, as_of as i64])?;
+        .prepare_cached(
+            "UPDATE document SET entries = ?2, unit = ?3, as_of = CASE unit WHEN ?3 THEN max(as_of, ?4) ELSE ?4 END
+             WHERE id = ?1",
+        )?
+        .execute(params![document, entries as i64, unit, as_of as i64])?;
     Ok(())
 }
 
@@ -289,7 +316,8 @@ pub fn put_rows_only(
         .prepare_cached(
             "INSERT INTO document (id, kind, patient, compartment, unit, year, part, entries, bytes, as_of, state)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 4)
-             ON CONFLICT (id) DO UPDATE SET state = 4, as_of = max(as_of, excluded.as_of)",
+             ON CONFLICT (id) DO UPDATE SET state = 4, unit = excluded.unit,
+               as_of = CASE unit WHEN excluded.unit THEN max(as_of, excluded.as_of) ELSE excluded.as_of END",
         )?
         .execute(params![
             key.id(),
@@ -345,7 +373,7 @@ pub fn pending_chunk(
 /// most `limit`. Returns how many.
 pub fn cap_as_of(
     connection: &Connection,
-    stream: &crate::record::Stream,
+    stream: &Stream,
     seq: u64,
     limit: usize,
 ) -> Result<usize, StoreError> {

@@ -182,15 +182,14 @@ pub fn next_to_fetch(connection: &Connection, ahead: u32) -> Result<Option<Segme
         .optional()?)
 }
 
-/// The next segment whose bytes are here and whose rows are not written.
-pub fn next_to_apply(connection: &Connection) -> Result<Option<SegmentRow>, StoreError> {
+/// The segments whose bytes are here and whose rows are not written: a few.
+pub fn to_apply(connection: &Connection) -> Result<Vec<SegmentRow>, StoreError> {
     let sql = format!(
-        "SELECT {SEGMENT_COLUMNS} FROM segment WHERE applied = 0 AND got = bytes ORDER BY unit, compartment, k LIMIT 1"
+        "SELECT {SEGMENT_COLUMNS} FROM segment WHERE applied = 0 AND got = bytes ORDER BY unit, compartment, k"
     );
-    Ok(connection
-        .prepare_cached(&sql)?
-        .query_row([], read_segment)
-        .optional()?)
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map([], read_segment)?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Keeps bytes of a segment, behind those that are here.

@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_statistics.sql"),
     include_str!("migrations/0006_first_sync.sql"),
     include_str!("migrations/0007_tail.sql"),
+    include_str!("migrations/0008_chart_without_unit.sql"),
 ];
 
 /// The schema this version writes.

@@ -56,6 +56,17 @@ pub(super) fn keep_of_row(connection: &Connection, entry: &crate::id::EntryId) -
     Ok(())
 }
 
+/// Keeps the receipt of an entry's write beside the one its row may carry.
+pub fn put_of_entry(
+    connection: &Connection,
+    entry: &crate::id::EntryId,
+    write: &WriteId,
+    receipt: &Receipt,
+) -> Result<(), StoreError> {
+    keep_of_row(connection, entry)?;
+    put(connection, write, receipt)
+}
+
 /// The receipt of an entry's write: its row carries it, where it came in a segment.
 pub fn of_entry(
     connection: &Connection,

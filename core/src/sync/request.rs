@@ -38,6 +38,8 @@ pub struct Asked {
     pub own_in_full: bool,
     /// What is given back to a restored server; then nothing else is asked.
     pub tail: Option<Box<TailRequest>>,
+    /// Whether its answer says who of those that came in a segment is in scope.
+    pub settles_unknown: bool,
     /// Names it in the logs of both sides; set when its body and credential are known.
     pub correlation: CorrelationId,
 }
@@ -83,6 +85,7 @@ pub fn build_request(step: &mut Step<'_>, schedule: &Schedule, wish: Wish) -> Re
             sent_boot_ms: step.now.boot_ms,
             own_in_full: false,
             tail: Some(Box::new(TailRequest { refresh, ..tail })),
+            settles_unknown: false,
             correlation: CorrelationId::default(),
         });
     }
@@ -159,6 +162,7 @@ pub fn build_request(step: &mut Step<'_>, schedule: &Schedule, wish: Wish) -> Re
         sent_boot_ms: step.now.boot_ms,
         own_in_full,
         tail: None,
+        settles_unknown: !former && crate::replica::awaits_records(step)?,
         correlation: CorrelationId::default(),
     })
 }

@@ -15,7 +15,7 @@ pub use rows::{
 use std::collections::BTreeMap;
 use vereda_core::id::{DocumentId, Incarnation, PatientId, StoreId, TenantId, UnitId, UserId};
 use vereda_core::protocol::{ChainHash, Person, ReferencePage};
-use vereda_core::record::{Identifier, Stream};
+use vereda_core::record::{Compartment, Identifier, Stream};
 use vereda_core::time::EpochMs;
 
 /// A database behind the server. One transaction is open at a time; calls outside of one fail.
@@ -95,21 +95,30 @@ pub trait ServerStore: Send {
     fn document(&mut self, tenant: TenantId, id: DocumentId) -> StoreResult<Option<DocumentRow>>;
     /// The documents of a patient, with their chunks.
     fn documents_of(&mut self, tenant: TenantId, patient: PatientId) -> StoreResult<Vec<DocumentRow>>;
-    /// Whether any patient of a tenant ever was in another unit than their own.
-    fn has_shares(&mut self, tenant: TenantId) -> StoreResult<bool>;
-    /// The patient behind another one, by id, among those with documents at home in a stream.
+    /// Bytes of a stream's log, as it is stored.
+    fn log_bytes(&mut self, stream: &Stream) -> StoreResult<u64>;
+    /// Patients between two ids, both included, whom a share names for a unit, whether it ended or not.
+    fn guests(
+        &mut self,
+        tenant: TenantId,
+        unit: UnitId,
+        first: PatientId,
+        last: PatientId,
+    ) -> StoreResult<Vec<PatientId>>;
+    /// The patient behind another one, by id, among those with documents at home in a stream and those whom a share
+    /// names for its unit, whether it ended or not.
     fn next_patient(
         &mut self,
         tenant: TenantId,
         stream: &Stream,
         after: Option<PatientId>,
     ) -> StoreResult<Option<PatientId>>;
-    /// The `n`-th of a patient's documents at home in a stream, from 0, by year and part.
+    /// The `n`-th of the documents of a patient's compartment, from 0, by year and part.
     fn nth_document(
         &mut self,
         tenant: TenantId,
-        stream: &Stream,
         patient: PatientId,
+        compartment: Compartment,
         n: usize,
     ) -> StoreResult<Option<DocumentRow>>;
     /// The places of a patient's writes in a stream's log.

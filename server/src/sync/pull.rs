@@ -100,9 +100,7 @@ pub(super) fn run(
             Some(chain) if whole && history.is_behind => Some((cursor.seq, *chain)),
             // From segments first: the reader stands where it stood.
             Some(chain)
-                if request.segments
-                    && cursor.seq == 0
-                    && segments::is_offered(session, caller.tenant(), &cursor.stream)? =>
+                if request.segments && cursor.seq == 0 && segments::is_offered(session, &cursor.stream)? =>
             {
                 segments.push(index);
                 Some((cursor.seq, *chain))

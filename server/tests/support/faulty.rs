@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use vereda_core::document::DocumentKey;
 use vereda_core::id::{DocumentId, Incarnation, PatientId, StoreId, TenantId, UnitId, UserId};
 use vereda_core::protocol::{ChainHash, Person, ReferencePage};
-use vereda_core::record::{Identifier, Stream};
+use vereda_core::record::{Compartment, Identifier, Stream};
 use vereda_core::time::EpochMs;
 use vereda_server::store::sqlite::SqliteStore;
 use vereda_server::store::{
@@ -192,9 +192,20 @@ impl ServerStore for FaultyStore {
         self.inner.documents_of(tenant, patient)
     }
 
-    fn has_shares(&mut self, tenant: TenantId) -> StoreResult<bool> {
+    fn log_bytes(&mut self, stream: &Stream) -> StoreResult<u64> {
         self.fault()?;
-        self.inner.has_shares(tenant)
+        self.inner.log_bytes(stream)
+    }
+
+    fn guests(
+        &mut self,
+        tenant: TenantId,
+        unit: UnitId,
+        first: PatientId,
+        last: PatientId,
+    ) -> StoreResult<Vec<PatientId>> {
+        self.fault()?;
+        self.inner.guests(tenant, unit, first, last)
     }
 
     fn next_patient(
@@ -210,12 +221,12 @@ impl ServerStore for FaultyStore {
     fn nth_document(
         &mut self,
         tenant: TenantId,
-        stream: &Stream,
         patient: PatientId,
+        compartment: Compartment,
         n: usize,
     ) -> StoreResult<Option<DocumentRow>> {
         self.fault()?;
-        self.inner.nth_document(tenant, stream, patient, n)
+        self.inner.nth_document(tenant, patient, compartment, n)
     }
 
     fn places(

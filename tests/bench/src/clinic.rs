@@ -79,7 +79,7 @@ impl Clinic {
             ServerOptions {
                 limits,
                 // An import puts hundreds of entries into one item.
-                segments_from: 1,
+                segments_from_bytes: 1,
             },
         ));
         let code = move |user: &str| {

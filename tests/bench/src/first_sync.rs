@@ -249,7 +249,7 @@ async fn serve_http(clinic: &Clinic) -> RunningServer {
         backup_to: None,
         options: ServerOptions {
             limits,
-            segments_from: 1,
+            segments_from_bytes: 1,
         },
     };
     vereda_server::net::serve(config).await.expect("the server runs")

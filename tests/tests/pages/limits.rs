@@ -44,7 +44,7 @@ fn past_it(name: &str) -> Option<&'static str> {
         "LINKED_PATIENTS_MAX" => "lists say `partial`: the rest of the records is not read with these",
         "SEGMENT_ROWS" | "SEGMENT_CONTENT_BYTES" => "the next document begins the next segment",
         "SEGMENT_PIECE_BYTES" => "the device asks for the next piece",
-        "SEGMENTS_FROM_ITEMS" => "segments are offered; below it the log is read",
+        "SEGMENTS_FROM_BYTES" => "segments are offered; below it the log is read",
         "FUTURE_TOLERANCE_MS" => "`occurred_in_future` until it is confirmed; the server refuses no time",
         "CLOCK_OFFSET_SHOWN_MS" => "shown as wrong; remote clocks drag ours no further",
         "VIEW_IDLE_MS" => "`view_closed`: the patient is opened again, which is audited",

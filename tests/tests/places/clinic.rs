@@ -63,6 +63,12 @@ impl Clinic {
         device
     }
 
+    /// Streams are read from segments, whatever their size.
+    pub(crate) fn offer_segments(&mut self) {
+        self.world.segments_from_bytes = 1;
+        self.world.start_server();
+    }
+
     /// The user works in a unit, or no longer.
     pub(crate) fn leave(&mut self, user: &str, unit: &str) {
         self.world

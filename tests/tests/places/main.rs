@@ -4,5 +4,6 @@ mod clinic;
 mod departing;
 mod former;
 mod scribbling;
+mod segments;
 mod sharing;
 mod snapshots;

@@ -32,12 +32,8 @@ impl Scribblers {
         let mut clinic = Clinic::new(seed);
         let north_2 = clinic.join("north", "user-n2", &["unit-north"], Role::Clinician);
         let annex_2 = clinic.join("north", "user-a2", &["unit-annex"], Role::Clinician);
-        let both = clinic.join(
-            "north",
-            "user-both",
-            &["unit-north", "unit-annex"],
-            Role::Clinician,
-        );
+        let units = ["unit-north", "unit-annex"];
+        let both = clinic.join("north", "user-both", &units, Role::Clinician);
         clinic.join("north", "reader-north", &["unit-north"], Role::Clinician);
         let cpfs = ["529.982.247-25", "111.444.777-35", "935.411.347-80"];
         let patients = cpfs
@@ -59,6 +55,12 @@ impl Scribblers {
             annex_2,
             both,
         }
+    }
+
+    /// A device of somebody in both units.
+    fn join_both(&mut self, user: &str) -> usize {
+        let units = ["unit-north", "unit-annex"];
+        self.clinic.join("north", user, &units, Role::Clinician)
     }
 
     fn devices(&self) -> [usize; 5] {
@@ -180,6 +182,10 @@ fn text_of(write: Write) -> String {
 fn run(seed: u64) {
     println!("seed {seed}");
     let mut scribblers = Scribblers::new(seed);
+    if seed % 2 == 1 {
+        // Who comes back to a unit reads it from segments.
+        scribblers.clinic.offer_segments();
+    }
     for number in 0..STEPS {
         scribblers.step(number);
     }
@@ -211,6 +217,35 @@ fn run(seed: u64) {
             scribblers.clinic.world.rows(fresh),
         );
         one.assert_same(&fresh, &format!("seed {seed}: a new device"));
+    }
+    let fresh_both = scribblers.join_both("fresh-b");
+    scribblers.clinic.world.converge();
+    scribblers.clinic.offer_segments();
+    let by_segments = [
+        scribblers
+            .clinic
+            .join("north", "segments-n", &["unit-north"], Role::Clinician),
+        scribblers
+            .clinic
+            .join("north", "segments-a", &["unit-annex"], Role::Clinician),
+        scribblers.join_both("segments-b"),
+    ];
+    scribblers.clinic.world.converge();
+    for (one, fresh) in [fresh_north, fresh_annex, fresh_both]
+        .into_iter()
+        .zip(by_segments)
+    {
+        let world = &mut scribblers.clinic.world;
+        world
+            .rows(one)
+            .assert_same(&world.rows(fresh), &format!("seed {seed}: by segments"));
+        assert_eq!(
+            world.receipts(one),
+            world.receipts(fresh),
+            "seed {seed}: receipts"
+        );
+        assert_eq!(world.status(fresh).repaired_rows, 0, "seed {seed}");
+        assert_eq!(world.heads(one), world.heads(fresh), "seed {seed}: documents");
     }
     let aside = scribblers.kept_aside();
     for (text, patient) in scribblers.written.clone() {

@@ -83,7 +83,6 @@ fn each(mut item: ChartRow) -> Vec<ChartRow> {
         id: source.id,
         patient: source.patient,
         compartment: source.compartment,
-        unit: source.unit,
         author: source.author,
         recorded_at: source.recorded_at,
         ..item.clone()

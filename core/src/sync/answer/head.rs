@@ -11,7 +11,7 @@ use crate::step::Step;
 use crate::store::cursors::CursorRow;
 use crate::store::held::{self, HeldState};
 use crate::store::outbox as rows;
-use crate::store::{cursors, places, receipts};
+use crate::store::{cursors, receipts};
 use crate::sync::request::Asked;
 use crate::sync::tail;
 
@@ -94,9 +94,7 @@ pub(super) fn apply_head(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Re
         held::decide(step.transaction, incarnation_before, *n, state)?;
         step.changes.queue = true;
     }
-    if places::end_due(step.transaction, answer.time_ms)? {
-        replica::begin_departures(step)?;
-    }
+    super::end_due_shares(step, answer.time_ms)?;
     Ok(step.device.incarnation.number != incarnation_before)
 }
 

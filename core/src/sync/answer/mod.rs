@@ -22,9 +22,10 @@ use crate::store::cursors::CursorRow;
 use crate::store::first_sync::{self, FirstSyncState};
 use crate::store::receipts::Receipt;
 use crate::store::tail::TailRow;
-use crate::store::{cursors, documents};
+use crate::store::{cursors, documents, places};
 use crate::sync::request::Asked;
 use crate::sync::tail::{self, Keeper, Proof};
+use crate::time::EpochMs;
 use head::apply_head;
 use item::{apply_item, apply_own_item, apply_part};
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -245,12 +246,14 @@ pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<S
     };
     let unasked = in_scope
         .any(|stream| asked.iter().all(|cursor| cursor.stream != *stream) && !is_read_otherwise(stream));
-    Ok(SliceResult::Done {
-        more: more
-            || unasked
-            || pending.more_reference
-            || pending.answer.epoch != pending.asked.request.epoch,
-    })
+    let more =
+        more || unasked || pending.more_reference || pending.answer.epoch != pending.asked.request.epoch;
+    if pending.asked.settles_unknown && !more {
+        replica::settle_unknown(step)?;
+    }
+    // A share that was read just now may have ended by itself before.
+    end_due_shares(step, pending.answer.time_ms)?;
+    Ok(SliceResult::Done { more })
 }
 
 /// Documents of which only the rows are here and which items of the answer go on from.
@@ -307,6 +310,14 @@ impl PendingAnswer {
     pub fn asked(&self) -> &Asked {
         &self.asked
     }
+}
+
+/// Ends the shares whose time is up.
+fn end_due_shares(step: &mut Step<'_>, server_ms: EpochMs) -> Result<()> {
+    if places::end_due(step.transaction, server_ms)? {
+        replica::begin_departures(step)?;
+    }
+    Ok(())
 }
 
 /// A stream's log was read to its end: what was accepted into it and did not come the server has lost, and records

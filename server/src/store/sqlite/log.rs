@@ -79,6 +79,7 @@ impl SqliteStore {
         let seq = item.seq.to_be_bytes();
         let place = place(stream.unit.as_bytes(), &code, &seq);
         let sealed = self.seal(tenant, item.patient, &place, &plain)?;
+        let bytes = sealed.len() as i64;
         self.connection
             .prepare_cached(
                 "insert into log (unit, compartment, seq, chain, received_ms, store, incarnation, n, generation,
@@ -103,16 +104,30 @@ impl SqliteStore {
             ])?;
         self.connection
             .prepare_cached(
-                "insert into stream_head (unit, compartment, seq, chain) values (?1, ?2, ?3, ?4)
-                 on conflict (unit, compartment) do update set seq = excluded.seq, chain = excluded.chain",
+                "insert into stream_head (unit, compartment, seq, chain, bytes) values (?1, ?2, ?3, ?4, ?5)
+                 on conflict (unit, compartment) do update set
+                   seq = excluded.seq, chain = excluded.chain, bytes = bytes + excluded.bytes",
             )?
             .execute(params![
                 stream.unit.as_bytes(),
                 stream.compartment.code(),
                 signed(item.seq),
-                item.chain
+                item.chain,
+                bytes
             ])?;
         Ok(())
+    }
+
+    pub(super) fn read_log_bytes(&mut self, stream: &Stream) -> StoreResult<u64> {
+        let bytes: Option<i64> = self
+            .connection
+            .prepare_cached("select bytes from stream_head where unit = ?1 and compartment = ?2")?
+            .query_row(
+                params![stream.unit.as_bytes(), stream.compartment.code()],
+                |row| row.get(0),
+            )
+            .optional()?;
+        Ok(unsigned(bytes.unwrap_or_default()))
     }
 
     pub(super) fn read_log(

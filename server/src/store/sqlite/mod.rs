@@ -281,8 +281,18 @@ impl ServerStore for SqliteStore {
         self.read_documents_of(tenant, patient)
     }
 
-    fn has_shares(&mut self, tenant: TenantId) -> StoreResult<bool> {
-        self.read_has_shares(tenant)
+    fn log_bytes(&mut self, stream: &Stream) -> StoreResult<u64> {
+        self.read_log_bytes(stream)
+    }
+
+    fn guests(
+        &mut self,
+        tenant: TenantId,
+        unit: UnitId,
+        first: PatientId,
+        last: PatientId,
+    ) -> StoreResult<Vec<PatientId>> {
+        self.read_guests(tenant, unit, first, last)
     }
 
     fn next_patient(
@@ -297,11 +307,11 @@ impl ServerStore for SqliteStore {
     fn nth_document(
         &mut self,
         tenant: TenantId,
-        stream: &Stream,
         patient: PatientId,
+        compartment: Compartment,
         n: usize,
     ) -> StoreResult<Option<DocumentRow>> {
-        self.read_documents_in(tenant, stream, patient, n)
+        self.read_nth_document(tenant, patient, compartment, n)
     }
 
     fn places(
