@@ -65,7 +65,7 @@ pub const SEGMENT_CONTENT_BYTES: usize = 2 * 1024 * 1024;
 /// Bytes of a segment one answer gives.
 pub const SEGMENT_PIECE_BYTES: usize = 512 * 1024;
 /// Rows of segments written in one step.
-pub const INGEST_ROWS: usize = 1_000;
+pub const INGEST_ROWS: usize = 2_000;
 /// Bytes of a stream's log from which on a server offers segments; a shorter log is read.
 pub const SEGMENTS_FROM_BYTES: u64 = 1024 * 1024;
 /// A typed time this far past server time asks for confirmation.

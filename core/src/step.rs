@@ -6,6 +6,7 @@ use crate::entropy::Entropy;
 use crate::id::{DocumentId, PatientId};
 use crate::record::KindRegistry;
 use crate::replica::DocumentCache;
+use crate::store::entry_counts::CountChanges;
 use crate::time::Now;
 use rusqlite::Connection;
 use std::collections::BTreeSet;
@@ -71,6 +72,8 @@ pub struct Step<'a> {
     pub kinds: &'a KindRegistry,
     /// What changed.
     pub changes: Changes,
+    /// How many entries count, as far as this step changed it; written before it commits.
+    pub counts: CountChanges,
     /// Documents found damaged: set aside once this step is rolled back.
     pub damaged: BTreeSet<DocumentId>,
     /// Documents of which only the rows are here and more was needed: fetched before others.

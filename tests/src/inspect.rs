@@ -101,7 +101,8 @@ impl World {
         let connection = self.device_file(device);
         let rows = self.rows(device).entries.into_iter();
         rows.map(|row| {
-            let receipt = receipts::of_entry(&connection, &row.id, &row.write).expect("a read");
+            let receipt =
+                receipts::of_entry(&connection, (&row.patient, &row.id), &row.write).expect("a read");
             (row.id, receipt)
         })
         .collect()

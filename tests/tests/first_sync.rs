@@ -2,7 +2,7 @@
 
 use vereda_core::client::SyncEnd;
 use vereda_core::error::Code;
-use vereda_core::id::PatientId;
+use vereda_core::id::{EntryId, PatientId};
 use vereda_core::record::{ChartKind, Kind};
 use vereda_core::redact::Sensitive;
 use vereda_core::store::documents;
@@ -191,4 +191,55 @@ fn what_is_written_before_the_documents_came_is_kept_and_merged() {
     assert_eq!(world.heads(device), world.heads(0));
     world.assert_rows_follow_from_documents(device);
     world.assert_places_name_one_change();
+}
+
+#[test]
+fn entries_that_came_in_a_segment_are_counted_and_amended_by_their_id_like_all_others() {
+    let (mut world, patients) = a_clinic(621, 6);
+    let device = new_device(&mut world);
+    world.sync(device);
+    let counted = |world: &mut World, device: usize| {
+        let statistics = world.run(device, |client| async move {
+            client.patients().statistics(None).await
+        });
+        let statistics = statistics.expect("counted");
+        (statistics.by_kind, statistics.heatmap)
+    };
+    assert_eq!(counted(&mut world, device), counted(&mut world, 0));
+    let old: Vec<EntryId> = world
+        .rows(device)
+        .entries
+        .iter()
+        .filter(|row| row.text.0.starts_with("nota 1 de"))
+        .map(|row| row.id)
+        .collect();
+    assert_eq!(old.len(), patients.len());
+    for entry in old {
+        world
+            .run(device, |client| async move {
+                client
+                    .timeline()
+                    .amend(entry, Some("corrigida".into()), None)
+                    .await?;
+                client.timeline().retract(entry, "nome trocado".into()).await
+            })
+            .expect("saved");
+    }
+    let unknown = EntryId::from_bytes([9; 16]);
+    let refused = world.run(device, |client| async move {
+        client.timeline().retract(unknown, "engano".into()).await
+    });
+    assert_eq!(
+        refused.map_err(|error| error.code).err(),
+        Some(Code::UnknownEntry)
+    );
+    world.converge();
+    world.assert_same_rows();
+    assert_eq!(counted(&mut world, device), counted(&mut world, 0));
+    world.assert_rows_follow_from_documents(device);
+    assert_eq!(
+        counted(&mut world, device),
+        counted(&mut world, 0),
+        "counted anew"
+    );
 }

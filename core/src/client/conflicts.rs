@@ -154,7 +154,8 @@ fn set_field(step: &mut Step<'_>, conflict: &ConflictRow, value: Sensitive<Strin
 
 fn choose(step: &mut Step<'_>, conflict: &ConflictRow, chosen: WriteId) -> Result<Saved> {
     let id = EntryId(conflict.subject);
-    let row = entries::get(step.transaction, &id)?.ok_or(SyncError::from(Code::UnknownConflict))?;
+    let row = entries::get(step.transaction, &conflict.patient, &id)?
+        .ok_or(SyncError::from(Code::UnknownConflict))?;
     let intent = Intent::ChooseHeader {
         entry: id,
         chapter: row.chapter,

@@ -33,7 +33,7 @@ pub(super) fn check_time(step: &Step<'_>, entry: &mut NewEntry, confirmed: bool)
 }
 
 pub(super) fn entry(step: &Step<'_>, id: &EntryId) -> Result<EntryRow> {
-    entries::get(step.transaction, id)?.ok_or(SyncError::from(Code::UnknownEntry))
+    entries::anybodys(step.transaction, id)?.ok_or(SyncError::from(Code::UnknownEntry))
 }
 
 fn final_entry(step: &Step<'_>, id: &EntryId) -> Result<EntryRow> {

@@ -7,7 +7,7 @@ use crate::engine::Completeness;
 use crate::error::{Code, Result, SyncError};
 use crate::id::UnitId;
 use crate::record::Heatmap;
-use crate::store::counted;
+use crate::store::entry_counts;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -43,7 +43,7 @@ impl Patients<'_> {
                     heatmap: Heatmap::default(),
                     completeness: completeness(step)?,
                 };
-                for found in counted::of_everybody(step.transaction, unit.as_ref())? {
+                for found in entry_counts::of_everybody(step.transaction, unit.as_ref())? {
                     statistics.entries += found.entries;
                     statistics.heatmap.add_hour(found.hour, found.entries);
                     *statistics.by_kind.entry(found.kind).or_default() += found.entries;

@@ -273,10 +273,16 @@ impl PatientView {
     /// `unknown_entry`, also for another patient's.
     pub async fn entry(&self, id: EntryId) -> Result<EntryDetail> {
         self.read(move |step, person| {
-            let row = entries::get(step.transaction, &id)?;
+            let mut row = None;
+            for patient in &person.patients {
+                row = match row {
+                    None => entries::get(step.transaction, patient, &id)?,
+                    found => found,
+                };
+            }
             let row = row.filter(|row| person.patients.contains(&row.patient));
             let row = row.ok_or(SyncError::from(Code::UnknownEntry))?;
-            let receipt = receipts::of_entry(step.transaction, &id, &row.write)?;
+            let receipt = receipts::of_entry(step.transaction, (&row.patient, &id), &row.write)?;
             let mut detail = EntryDetail {
                 received_ms: receipt.map(|receipt| receipt.received_ms),
                 seq: receipt.map(|receipt| receipt.seq),

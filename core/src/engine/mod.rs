@@ -26,6 +26,7 @@ use crate::reference;
 use crate::replica::DocumentCache;
 use crate::step::{Changes, Step};
 use crate::store::documents::{self, DocumentHealth};
+use crate::store::entry_counts::CountChanges;
 use crate::store::{Location, Store, StoreError, StoreKey, departed, meta, outbox};
 use crate::sync::{
     Asked, PendingAnswer, Reply, Schedule, SliceResult, TransportError, Verdict, Wish, apply_outcomes,
@@ -224,14 +225,19 @@ impl Engine {
             documents: &mut self.documents,
             kinds: &self.kinds,
             changes: Changes::default(),
+            counts: CountChanges::default(),
             damaged: BTreeSet::new(),
             awaited: BTreeSet::new(),
         };
         let worked = work(&mut step);
         damaged.append(&mut step.damaged);
         self.slot.wanted.append(&mut step.awaited);
-        let changes = std::mem::take(&mut step.changes);
+        let (changes, counts) = (
+            std::mem::take(&mut step.changes),
+            std::mem::take(&mut step.counts),
+        );
         let value = worked?;
+        counts.write(&transaction)?;
         self.device.store_counters(&transaction)?;
         transaction.commit().map_err(StoreError::from)?;
         self.documents.committed();

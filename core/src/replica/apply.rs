@@ -192,7 +192,7 @@ fn project_by_order(
         // Headers that say the same count once, and yet somebody signed first: then another one than this shows.
         let id = write.id(incarnation);
         let unsettled = |row: entries::EntryRow| row.headers > 1 || row.write != id;
-        if shared && entries::get(step.transaction, &entry)?.is_some_and(unsettled) {
+        if shared && entries::get(step.transaction, &key.patient, &entry)?.is_some_and(unsettled) {
             several.insert(entry);
         }
     }

@@ -180,7 +180,7 @@ fn take_compartment(
         *left = left.saturating_sub(chunks + 1);
         step.changes.patient(*patient);
     }
-    let removed = departed::remove_entries(step.transaction, patient, compartment, *left)?;
+    let removed = departed::remove_entries(step.transaction, patient, compartment, *left, &mut step.counts)?;
     *left = left.saturating_sub(removed);
     if *left == 0 {
         return Ok(false);

@@ -17,14 +17,14 @@ pub(super) fn write(
     id: &EntryId,
     state: &EntryState,
 ) -> Result<()> {
-    let shown = shown_header(step, id, state)?;
+    let shown = shown_header(step, key, id, state)?;
     let row = row_of(key, unit, id, state, shown);
     if is_shown_elsewhere(step, key, id, row.as_ref())? {
         return Ok(());
     }
     match row {
-        Some(row) => entries::put(step.transaction, &row)?,
-        None => entries::remove(step.transaction, id)?,
+        Some(row) => entries::put(step.transaction, &row, &mut step.counts)?,
+        None => entries::remove(step.transaction, &key.patient, id, &mut step.counts)?,
     }
     let shown = shown.map(|header| header.write);
     write_conflict(step, key, id, state, shown)
@@ -52,11 +52,11 @@ pub(super) fn is_as_written(
     id: &EntryId,
     state: &EntryState,
 ) -> Result<bool> {
-    let made = row_of(key, unit, id, state, shown_header(step, id, state)?);
+    let made = row_of(key, unit, id, state, shown_header(step, key, id, state)?);
     if is_shown_elsewhere(step, key, id, made.as_ref())? {
         return Ok(true);
     }
-    let found = entries::get(step.transaction, id)?;
+    let found = entries::get(step.transaction, &key.patient, id)?;
     Ok(match (made, found) {
         (Some(mut made), Some(found)) => {
             // A final entry's status follows from other rows.
@@ -84,7 +84,7 @@ fn is_shown_elsewhere(
     if id.0.get_version_num() != 5 {
         return Ok(false);
     }
-    let Some(shown) = entries::get(step.transaction, id)? else {
+    let Some(shown) = entries::get(step.transaction, &key.patient, id)? else {
         return Ok(false);
     };
     let (year, part) = shown.chapter;
@@ -93,7 +93,7 @@ fn is_shown_elsewhere(
         return Ok(false);
     }
     let received = |write: &WriteId, key: &DocumentKey| -> Result<_> {
-        let receipt = receipts::of_entry(step.transaction, id, write)?;
+        let receipt = receipts::of_entry(step.transaction, (&key.patient, id), write)?;
         let place = receipt.map_or((i64::MAX, u64::MAX), |receipt| (receipt.received_ms, receipt.seq));
         Ok((place, key.id()))
     };
@@ -105,7 +105,12 @@ fn is_shown_elsewhere(
 
 /// Of several headers the one a person chose, else the first in the log's order; one that is not in the log yet
 /// comes last.
-fn shown_header<'a>(step: &Step<'_>, id: &EntryId, state: &'a EntryState) -> Result<Option<&'a EntryHeader>> {
+fn shown_header<'a>(
+    step: &Step<'_>,
+    key: &DocumentKey,
+    id: &EntryId,
+    state: &'a EntryState,
+) -> Result<Option<&'a EntryHeader>> {
     if let Some(chosen) = state.chosen.iter().find_map(|chosen| state.headers.get(chosen)) {
         return Ok(Some(chosen));
     }
@@ -114,8 +119,8 @@ fn shown_header<'a>(step: &Step<'_>, id: &EntryId, state: &'a EntryState) -> Res
     }
     let mut first: Option<(u64, &EntryHeader)> = None;
     for header in state.headers.values() {
-        let seq =
-            receipts::of_entry(step.transaction, id, &header.write)?.map_or(u64::MAX, |receipt| receipt.seq);
+        let seq = receipts::of_entry(step.transaction, (&key.patient, id), &header.write)?
+            .map_or(u64::MAX, |receipt| receipt.seq);
         if first.is_none_or(|(known, _)| seq < known) {
             first = Some((seq, header));
         }
@@ -274,7 +279,7 @@ pub fn shown_header_of(step: &mut Step<'_>, row: &EntryRow) -> Result<EntryHeade
     let key = DocumentKey::chapter(row.patient, row.compartment, row.chapter.0, row.chapter.1);
     super::apply::require_document(step, &key)?;
     let state = super::apply::with_document(step, &key, |document| Ok(document.entry(&row.id)))?;
-    let header = shown_header(step, &row.id, &state)?.cloned();
+    let header = shown_header(step, &key, &row.id, &state)?.cloned();
     header.ok_or(crate::error::SyncError::from(crate::error::Code::UnknownEntry))
 }
 

@@ -135,18 +135,18 @@ pub(super) fn note_repaired(step: &mut Step<'_>, rows: u64) -> Result<()> {
     Ok(())
 }
 
-/// Writes rows of a segment's next documents, about `limit` of them. Returns whether there are more.
+/// Writes rows of a segment's next documents, up to `limit` or one document's. Returns whether there are more.
 ///
 /// A document that is here already, of unsent writes or a snapshot, keeps its rows; those that are missing are added,
 /// and the document itself is fetched behind.
 pub fn ingest(step: &mut Step<'_>, segment: &mut Segment, limit: usize) -> Result<bool> {
     let mut rows = 0;
     let mut known_patient = None;
-    while rows < limit {
+    while rows == 0 || rows + segment.next_rows() < limit {
+        rows += segment.next_rows() + 1;
         let Some(document) = segment.take() else {
             return Ok(false);
         };
-        rows += document.rows() + 1;
         let key = document.key;
         if known_patient != Some(key.patient) {
             known_patient = Some(key.patient);
@@ -179,7 +179,7 @@ fn take_rows(step: &mut Step<'_>, stream: &Stream, as_of: u64, document: Segment
     let is_new = known.is_none();
     for entry in document.entries {
         let receipt = (entry.seq, entry.received_ms);
-        if !is_new && entries::get(step.transaction, &entry.id)?.is_some() {
+        if !is_new && entries::get(step.transaction, &key.patient, &entry.id)?.is_some() {
             continue;
         }
         // A row carries a receipt of its own unit's log.
@@ -192,11 +192,11 @@ fn take_rows(step: &mut Step<'_>, stream: &Stream, as_of: u64, document: Segment
             take_state(step, &key, stream, &entry.id, &state, &[receipt])?;
         } else {
             let row = entry_rows::plain_row(&key, &entry.id, entry.header);
-            entries::put_new(step.transaction, &row, receipt)?;
+            entries::put_new(step.transaction, &row, receipt, &mut step.counts)?;
         }
     }
     for state in document.states {
-        if !is_new && entries::get(step.transaction, &state.id)?.is_some() {
+        if !is_new && entries::get(step.transaction, &key.patient, &state.id)?.is_some() {
             continue;
         }
         let receipts: Vec<(u64, EpochMs)> = state.headers.iter().map(|(_, seq, at)| (*seq, *at)).collect();
@@ -236,7 +236,12 @@ fn take_receipts(step: &mut Step<'_>, stream: &Stream, document: SegmentDocument
             seq,
             received_ms,
         };
-        receipts::put_of_entry(step.transaction, &entry, &write, &receipt)?;
+        receipts::put_of_entry(
+            step.transaction,
+            (&document.key.patient, &entry),
+            &write,
+            &receipt,
+        )?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::record::{Intent, Relation, Write};
 use crate::step::Step;
 use crate::store::links::Pair;
 use crate::store::outbox::{self, EncodingRow, OutboxRow};
-use crate::store::{chart, conflicts, documents, entries};
+use crate::store::{chart, conflicts, documents, entries, entry_counts};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -177,7 +177,7 @@ fn reproject(step: &mut Step<'_>, key: &DocumentKey, unit: crate::id::UnitId) ->
     };
     for entry in here {
         if !everything.entries.contains(&entry) {
-            entries::remove(step.transaction, &entry)?;
+            entries::remove(step.transaction, &key.patient, &entry, &mut step.counts)?;
             conflicts::keep_only(step.transaction, &subject(entry.0), &[])?;
         }
     }
@@ -203,6 +203,7 @@ pub fn reproject_everything(step: &mut Step<'_>) -> Result<u64> {
             count += 1;
         }
     }
+    step.counts = entry_counts::recount(step.transaction)?;
     Ok(count)
 }
 

@@ -2,14 +2,12 @@
 
 use super::StoreError;
 use super::entries::{EntryFilter, EntryPlace, EntryStatus};
+use super::entry_counts::RETRACTS;
 use super::stretch::{self, Look, Stretch};
-use crate::id::{PatientId, UnitId};
+use crate::id::PatientId;
 use crate::redact::Sensitive;
 use crate::time::Zoned;
 use rusqlite::{Connection, Row};
-
-/// `relation` of an entry that retracts another one.
-const RETRACTS: u8 = 2;
 
 /// Begins with [`stretch::COLUMNS`].
 const COLUMNS: &str = "id, patient, occurred_ms, kind, status, author, text, body, occurred_offset, relation";
@@ -54,34 +52,6 @@ pub fn stretch(
         let bytes = entry.body.as_ref().map_or(0, |body| body.len());
         Ok(Some((entry, bytes)))
     })
-}
-
-/// How many entries count in a unit, or in all, of a kind in an hour of the week.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct HourCount {
-    /// The kind.
-    pub kind: String,
-    /// The hour of the week: 0 is Monday's first.
-    pub hour: usize,
-    /// How many.
-    pub entries: u64,
-}
-
-/// The entries that count, of all patients, by kind and hour. The table is as large as there are kinds, hours and units,
-/// however many entries there are.
-pub fn of_everybody(connection: &Connection, unit: Option<&UnitId>) -> Result<Vec<HourCount>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT kind, hour, sum(entries) FROM entry_count WHERE (?1 IS NULL OR unit = ?1) AND entries > 0
-         GROUP BY kind, hour ORDER BY kind, hour",
-    )?;
-    let rows = statement.query_map([unit], |row| {
-        Ok(HourCount {
-            kind: row.get(0)?,
-            hour: row.get::<_, i64>(1)? as usize,
-            entries: row.get::<_, i64>(2)? as u64,
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn read(row: &Row<'_>, bodies_of: Option<&str>) -> rusqlite::Result<CountedEntry> {

@@ -1,5 +1,6 @@
 //! Taking away what is no longer in scope, some rows at a time.
 
+use super::entry_counts::CountChanges;
 use super::{StoreError, id_column};
 use crate::id::{DocumentId, PatientId};
 use crate::record::{Compartment, Stream};
@@ -51,6 +52,7 @@ pub fn remove_entries(
     patient: &PatientId,
     compartment: Compartment,
     limit: usize,
+    counts: &mut CountChanges,
 ) -> Result<usize, StoreError> {
     connection
         .prepare_cached(
@@ -58,10 +60,12 @@ pub fn remove_entries(
                (SELECT write_id FROM entry WHERE patient = ?1 AND compartment = ?2 ORDER BY occurred_ms, id LIMIT ?3)",
         )?
         .execute(params![patient, compartment.code(), limit as i64])?;
+    counts.note_leaving(connection, patient, compartment, limit)?;
     Ok(connection
         .prepare_cached(
-            "DELETE FROM entry WHERE id IN
-               (SELECT id FROM entry WHERE patient = ?1 AND compartment = ?2 ORDER BY occurred_ms, id LIMIT ?3)",
+            "DELETE FROM entry WHERE (patient, occurred_ms, id) IN
+               (SELECT patient, occurred_ms, id FROM entry WHERE patient = ?1 AND compartment = ?2
+                ORDER BY occurred_ms, id LIMIT ?3)",
         )?
         .execute(params![patient, compartment.code(), limit as i64])?)
 }

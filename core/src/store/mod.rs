@@ -11,6 +11,7 @@ pub mod departed;
 pub mod documents;
 pub mod drawer;
 pub mod entries;
+pub mod entry_counts;
 mod error;
 pub mod first_sync;
 pub mod held;

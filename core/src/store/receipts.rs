@@ -2,7 +2,7 @@
 //! has not passed.
 
 use super::{StoreError, id_column};
-use crate::id::WriteId;
+use crate::id::{EntryId, PatientId, WriteId};
 use crate::record::{Compartment, Stream};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -46,20 +46,24 @@ pub fn get(connection: &Connection, write: &WriteId) -> Result<Option<Receipt>, 
 }
 
 /// Keeps apart the receipt an entry's row carries, before the row is written anew.
-pub(super) fn keep_of_row(connection: &Connection, entry: &crate::id::EntryId) -> Result<(), StoreError> {
+pub(super) fn keep_of_row(
+    connection: &Connection,
+    (patient, entry): (&PatientId, &EntryId),
+) -> Result<(), StoreError> {
     connection
         .prepare_cached(
             "INSERT OR IGNORE INTO receipt (write_id, unit, compartment, seq, received_ms)
-             SELECT write_id, unit, compartment, seq, received_ms FROM entry WHERE id = ?1 AND seq IS NOT NULL",
+             SELECT write_id, unit, compartment, seq, received_ms FROM entry
+             WHERE patient = ?1 AND id = ?2 AND seq IS NOT NULL",
         )?
-        .execute([entry])?;
+        .execute(params![patient, entry])?;
     Ok(())
 }
 
 /// Keeps the receipt of an entry's write beside the one its row may carry.
 pub fn put_of_entry(
     connection: &Connection,
-    entry: &crate::id::EntryId,
+    entry: (&PatientId, &EntryId),
     write: &WriteId,
     receipt: &Receipt,
 ) -> Result<(), StoreError> {
@@ -70,7 +74,7 @@ pub fn put_of_entry(
 /// The receipt of an entry's write: its row carries it, where it came in a segment.
 pub fn of_entry(
     connection: &Connection,
-    entry: &crate::id::EntryId,
+    (patient, entry): (&PatientId, &EntryId),
     write: &WriteId,
 ) -> Result<Option<Receipt>, StoreError> {
     if let Some(found) = get(connection, write)? {
@@ -78,9 +82,10 @@ pub fn of_entry(
     }
     let mut statement = connection.prepare_cached(
         "SELECT unit, compartment, seq, received_ms FROM entry
-         WHERE id = ?1 AND write_id = ?2 AND seq IS NOT NULL",
+         WHERE patient = ?1 AND id = ?2 AND write_id = ?3 AND seq IS NOT NULL",
     )?;
-    Ok(statement.query_row(params![entry, write], read).optional()?)
+    let found = statement.query_row(params![patient, entry, write], read);
+    Ok(found.optional()?)
 }
 
 /// Own writes the segments hold up to `as_of`: no item of theirs comes any more.
@@ -136,7 +141,7 @@ pub fn put_own(
     n: u64,
     hash: &[u8; 32],
     changes: &[[u8; 32]],
-    record: Option<(&crate::id::PatientId, &[u8])>,
+    record: Option<(&PatientId, &[u8])>,
     own: &OwnItem,
 ) -> Result<(), StoreError> {
     connection
@@ -195,10 +200,7 @@ pub fn own_record(connection: &Connection, n: u64) -> Result<Option<Vec<u8>>, St
 }
 
 /// A patient's own accepted record writes that the cursor has not passed, in order.
-pub fn own_records(
-    connection: &Connection,
-    patient: &crate::id::PatientId,
-) -> Result<Vec<Vec<u8>>, StoreError> {
+pub fn own_records(connection: &Connection, patient: &PatientId) -> Result<Vec<Vec<u8>>, StoreError> {
     let mut statement = connection
         .prepare_cached("SELECT record FROM own WHERE patient = ?1 AND record IS NOT NULL ORDER BY n")?;
     let rows = statement.query_map([patient], |row| row.get(0))?;

@@ -8,7 +8,6 @@ use crate::protocol::{Encoding, decode_body};
 use crate::record::{EntryHeader, Kind, Marks, NewEntry, Origin, Relation, Stream};
 use crate::redact::Sensitive;
 use crate::time::{EpochMs, Zoned};
-use std::collections::HashMap;
 
 /// An entry with one header and nothing else.
 #[derive(Clone, PartialEq, Debug)]
@@ -40,20 +39,16 @@ pub struct SegmentDocument {
     pub items: Vec<SegmentItem>,
 }
 
-impl SegmentDocument {
-    /// Rows it makes.
-    pub fn rows(&self) -> usize {
-        self.entries.len() + self.states.len() + self.items.len()
-    }
-}
+/// What only some entries have, in their order.
+type Sparse<T> = std::iter::Peekable<std::vec::IntoIter<(u32, T)>>;
 
 /// A decoded segment; documents are taken from it in their order.
 #[derive(Debug)]
 pub struct Segment {
     content: Content,
-    ids: HashMap<u32, EntryId>,
-    relations: HashMap<u32, Relation>,
-    sources: HashMap<u32, Origin>,
+    ids: Sparse<EntryId>,
+    relations: Sparse<Relation>,
+    sources: Sparse<Origin>,
     next_document: usize,
     next_entry: usize,
     states: std::vec::IntoIter<SegmentState>,
@@ -72,9 +67,9 @@ impl Segment {
             return Err(malformed());
         }
         let entries = &mut content.entries;
-        let ids = std::mem::take(&mut entries.ids).into_iter().collect();
-        let relations = std::mem::take(&mut entries.relations).into_iter().collect();
-        let sources = std::mem::take(&mut entries.sources).into_iter().collect();
+        let ids = std::mem::take(&mut entries.ids).into_iter().peekable();
+        let relations = std::mem::take(&mut entries.relations).into_iter().peekable();
+        let sources = std::mem::take(&mut entries.sources).into_iter().peekable();
         let states = std::mem::take(&mut content.states).into_iter();
         let items = std::mem::take(&mut content.items).into_iter();
         Ok(Self {
@@ -112,6 +107,17 @@ impl Segment {
         })
     }
 
+    /// Rows the next document makes.
+    pub fn next_rows(&self) -> usize {
+        let (at, documents) = (self.next_document, &self.content.documents);
+        let counts = [&documents.entries, &documents.states, &documents.items];
+        counts
+            .iter()
+            .filter_map(|counts| counts.get(at))
+            .map(|count| *count as usize)
+            .sum()
+    }
+
     /// The next document.
     pub fn take(&mut self) -> Option<SegmentDocument> {
         let key = self.peek()?;
@@ -146,7 +152,7 @@ impl Segment {
         let number = at as u32;
         let origin = content.origins[entries.origin[at] as usize];
         let recorded_ms = entries.occurred_ms[at].wrapping_add(entries.recorded_ms[at]);
-        let id = match self.ids.remove(&number) {
+        let id = match of_entry(&mut self.ids, number) {
             Some(id) => id,
             None => EntryId::derive(&origin, entries.n[at], u64::from(entries.index[at]), recorded_ms),
         };
@@ -165,8 +171,8 @@ impl Segment {
                     },
                     text,
                     body: (!body.0.is_empty()).then_some(body),
-                    relation: self.relations.remove(&number),
-                    origin: self.sources.remove(&number),
+                    relation: of_entry(&mut self.relations, number),
+                    origin: of_entry(&mut self.sources, number),
                     marks: Marks {
                         time_inferred: marks & 1 != 0,
                         time_uncertain: marks & 2 != 0,
@@ -185,6 +191,10 @@ impl Segment {
             received_ms: entries.received_ms[at],
         }
     }
+}
+
+fn of_entry<T>(sparse: &mut Sparse<T>, number: u32) -> Option<T> {
+    sparse.next_if(|(of, _)| *of == number).map(|(_, value)| value)
 }
 
 /// Whether columns have equal lengths and places lie in their tables.
@@ -238,10 +248,21 @@ fn entries_fit(content: &Content, entries: &Entries) -> bool {
         entries.marks.len(),
     ];
     lengths.iter().all(|length| *length == entries.n.len())
+        && is_in_order(&entries.ids, entries.n.len())
+        && is_in_order(&entries.relations, entries.n.len())
+        && is_in_order(&entries.sources, entries.n.len())
         && below(&entries.origin, content.origins.len())
         && below(&entries.kind, content.kinds.len())
         && below(&entries.author, content.people.len())
         && below(&entries.unit, content.units.len())
+}
+
+/// Whether each names an entry, and one behind the one before.
+fn is_in_order<T>(sparse: &[(u32, T)], entries: usize) -> bool {
+    let last = sparse
+        .last()
+        .is_none_or(|(number, _)| (*number as usize) < entries);
+    last && sparse.is_sorted_by(|(a, _), (b, _)| a < b)
 }
 
 fn below(places: &[u32], length: usize) -> bool {

@@ -1,12 +1,18 @@
 //! The timeline as it is read: rows clustered by patient, time of occurrence and id.
 
+mod find;
+mod write;
+
+pub use find::{anybodys, get, last_imported};
+pub use write::{put, put_new, remove};
+
 use super::stretch::{self, Look, Stretch};
 use super::{StoreError, id_column, optional_id_column};
 use crate::id::{EntryId, PatientId, UnitId, UserId, WriteId};
 use crate::record::Compartment;
 use crate::redact::Sensitive;
 use crate::time::Zoned;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 
 /// What an entry is now. Projected from the entries that speak of it; written nowhere.
@@ -138,113 +144,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<EntryRow> {
     })
 }
 
-/// Writes an entry's row in the place of the one it had, and what follows from it for the entry it speaks of.
-pub fn put(connection: &Connection, entry: &EntryRow) -> Result<(), StoreError> {
-    // The time of occurrence is in the key: a row whose time changed would stay behind.
-    if let Some((before, has_receipt)) = place_of(connection, &entry.id)? {
-        if has_receipt {
-            super::receipts::keep_of_row(connection, &entry.id)?;
-        }
-        if before != entry.occurred_at.utc_ms {
-            remove_row(connection, &entry.id)?;
-        }
-    }
-    write(connection, entry, None)
-}
-
-/// Writes the row of an entry that is new here, with its receipt (seq, received).
-pub fn put_new(
-    connection: &Connection,
-    entry: &EntryRow,
-    (seq, received_ms): (u64, i64),
-) -> Result<(), StoreError> {
-    write(connection, entry, Some((seq, received_ms)))
-}
-
-fn write(connection: &Connection, entry: &EntryRow, receipt: Option<(u64, i64)>) -> Result<(), StoreError> {
-    let (relation, related, related_patient) = match &entry.relation {
-        Some(RelationRow::Amends(entry)) => (1, Some(entry), None),
-        Some(RelationRow::Retracts(entry)) => (2, Some(entry), None),
-        Some(RelationRow::MovedFrom(patient, entry)) => (3, Some(entry), Some(patient)),
-        None => (0, None, None),
-    };
-    let status = match entry.status {
-        EntryStatus::Draft => EntryStatus::Draft,
-        // A row that was not there may have been spoken of before it came.
-        _ => spoken_of(connection, &entry.id)?,
-    };
-    connection
-        .prepare_cached(
-            "INSERT OR REPLACE INTO entry (id, patient, occurred_ms, occurred_offset, kind, status, text, body, author,
-             unit, compartment, recorded_ms, recorded_offset, year, part, marks, relation, related_entry,
-             related_patient, origin_resource, origin_performer, origin_digest, write_id, headers, late_edit,
-             draft_digest, seq, received_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
-             ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
-        )?
-        .execute(params![
-            entry.id,
-            entry.patient,
-            entry.occurred_at.utc_ms,
-            entry.occurred_at.offset_minutes,
-            entry.kind,
-            status as u8,
-            entry.text.0,
-            entry.body.as_ref().map(|body| &body.0),
-            entry.author,
-            entry.unit,
-            entry.compartment.code(),
-            entry.recorded_at.utc_ms,
-            entry.recorded_at.offset_minutes,
-            entry.chapter.0,
-            entry.chapter.1,
-            u8::from(entry.time_inferred) | u8::from(entry.time_uncertain) << 1,
-            relation,
-            related,
-            related_patient,
-            entry.origin,
-            entry.performer.as_ref().map(|performer| &performer.0),
-            entry.origin_digest,
-            entry.write,
-            entry.headers,
-            entry.late_edit.as_ref().map(|text| &text.0),
-            entry.draft_digest.as_ref().map(|digest| digest.as_slice()),
-            receipt.map(|(seq, _)| seq as i64),
-            receipt.map(|(_, received_ms)| received_ms),
-        ])?;
-    if let Some(RelationRow::Amends(related) | RelationRow::Retracts(related)) = &entry.relation {
-        refresh_status(connection, related)?;
-    }
-    Ok(())
-}
-
-/// Takes an entry's row away (its write was refused and it was never anybody else's).
-pub fn remove(connection: &Connection, id: &EntryId) -> Result<(), StoreError> {
-    let Some(row) = get(connection, id)? else {
-        return Ok(());
-    };
-    remove_row(connection, id)?;
-    if let Some(RelationRow::Amends(related) | RelationRow::Retracts(related)) = row.relation {
-        refresh_status(connection, &related)?;
-    }
-    Ok(())
-}
-
-fn remove_row(connection: &Connection, id: &EntryId) -> Result<(), StoreError> {
-    connection
-        .prepare_cached("DELETE FROM entry WHERE id = ?1")?
-        .execute([id])?;
-    Ok(())
-}
-
-/// When it happened, and whether the row carries its receipt.
-fn place_of(connection: &Connection, id: &EntryId) -> Result<Option<(i64, bool)>, StoreError> {
-    let mut statement =
-        connection.prepare_cached("SELECT occurred_ms, seq IS NOT NULL FROM entry WHERE id = ?1")?;
-    let found = statement.query_row([id], |row| Ok((row.get(0)?, row.get(1)?)));
-    Ok(found.optional()?)
-}
-
 /// The entries of a chapter's part that did not come in a segment.
 pub fn ids_not_of_segments(
     connection: &Connection,
@@ -258,34 +157,6 @@ pub fn ids_not_of_segments(
         id_column(row, 0)
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
-}
-
-fn spoken_of(connection: &Connection, id: &EntryId) -> Result<EntryStatus, StoreError> {
-    let strongest: Option<u8> = connection
-        .prepare_cached("SELECT max(relation) FROM entry WHERE related_entry = ?1 AND relation IN (1, 2)")?
-        .query_row([id], |row| row.get(0))?;
-    Ok(match strongest {
-        Some(1) => EntryStatus::Amended,
-        Some(2) => EntryStatus::EnteredInError,
-        _ => EntryStatus::Final,
-    })
-}
-
-fn refresh_status(connection: &Connection, id: &EntryId) -> Result<(), StoreError> {
-    let status = spoken_of(connection, id)?;
-    connection
-        .prepare_cached("UPDATE entry SET status = ?2 WHERE id = ?1 AND status <> 1")?
-        .execute(params![id, status as u8])?;
-    Ok(())
-}
-
-/// An entry.
-pub fn get(connection: &Connection, id: &EntryId) -> Result<Option<EntryRow>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM entry WHERE id = ?1");
-    Ok(connection
-        .prepare_cached(&sql)?
-        .query_row([id], read)
-        .optional()?)
 }
 
 /// How many entries there are.
@@ -370,26 +241,4 @@ pub fn ids_in_chapter(
         id_column(row, 0)
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// The last imported amendment of an imported entry, or the entry itself, with the digest of its source's content.
-pub fn last_imported(connection: &Connection, id: &EntryId) -> Result<Option<(EntryId, String)>, StoreError> {
-    let mut found = None;
-    let mut next = Some(*id);
-    // Amendments form a chain; the bound is against one that was made a ring.
-    for _ in 0..1_000 {
-        let Some(id) = next.take() else { break };
-        let mut statement =
-            connection.prepare_cached("SELECT coalesce(origin_digest, '') FROM entry WHERE id = ?1")?;
-        let Some(digest) = statement.query_row([id], |row| row.get(0)).optional()? else {
-            break;
-        };
-        found = Some((id, digest));
-        let mut statement = connection.prepare_cached(
-            "SELECT id FROM entry WHERE related_entry = ?1 AND relation IN (1, 2) AND origin_digest IS NOT NULL
-             ORDER BY recorded_ms DESC, id DESC LIMIT 1",
-        )?;
-        next = statement.query_row([id], |row| id_column(row, 0)).optional()?;
-    }
-    Ok(found)
 }
