@@ -74,7 +74,7 @@ pub(crate) fn whole(
 ) -> Result<SnapshotDocument, Refusal> {
     let saved = LoadedDocument::load(row.chunks.iter().map(Vec::as_slice))
         .map_err(|_| Refusal::internal("a stored document does not open"))?
-        .save();
+        .save_for_message(PAGE_BYTES_MAX);
     Ok(SnapshotDocument {
         id: row.key.id(),
         kind: row.key.kind_name().into(),

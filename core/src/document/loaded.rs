@@ -100,21 +100,24 @@ impl LoadedDocument {
         }
     }
 
-    /// Takes in a document from outside: gate first. Returns what it touched.
-    pub fn merge_saved(&mut self, saved: &[u8]) -> Result<Touched, DocumentError> {
+    /// Takes in a document from outside: gate first. Returns what it touched, and that document as it is kept, however
+    /// it travelled.
+    pub fn merge_saved(&mut self, saved: &[u8]) -> Result<(Touched, Vec<u8>), DocumentError> {
         gate::admit_document(saved)?;
         let before = self.document.get_heads();
         let mut other = Automerge::load(saved)?;
         if other.get_change_by_hash(&genesis_hash()).is_none() {
             return Err(DocumentError::NotPermitted("another genesis"));
         }
+        let kept = other.save();
         self.document.merge(&mut other)?;
-        self.bytes += saved.len();
+        self.bytes += kept.len();
         self.branch = None;
         self.refresh();
         self.look_for_drafts();
         let after = self.document.get_heads();
-        Ok(Touched::by_patches(&self.document.diff(&before, &after)))
+        let touched = Touched::by_patches(&self.document.diff(&before, &after));
+        Ok((touched, kept))
     }
 
     /// The heads, sorted.
@@ -189,6 +192,17 @@ impl LoadedDocument {
     /// The whole document in one chunk.
     pub fn save(&self) -> Vec<u8> {
         self.document.save()
+    }
+
+    /// The same for a message, which compresses all its documents at once, and better: without a compression of its
+    /// own, unless that makes it longer than `limit` bytes.
+    pub fn save_for_message(&self, limit: usize) -> Vec<u8> {
+        let plain = self.document.save_nocompress();
+        if plain.len() <= limit {
+            plain
+        } else {
+            self.save()
+        }
     }
 
     /// Makes one change from operations as `actor`, on top of `dependencies` (the heads when `None`).

@@ -70,8 +70,8 @@ pub fn take_document(step: &mut Step<'_>, document: &SnapshotDocument) -> Result
         )?);
     }
     let merged = with_document(step, &key, |loaded| loaded.merge_saved(&document.saved));
-    let touched = match merged {
-        Ok(touched) => touched,
+    let (touched, saved) = match merged {
+        Ok(merged) => merged,
         Err(error) => {
             // What has its rows only keeps them; nothing more can be done to it until it is repaired.
             let health = if rows_only {
@@ -89,7 +89,7 @@ pub fn take_document(step: &mut Step<'_>, document: &SnapshotDocument) -> Result
         }
     };
     let entries = with_document(step, &key, |loaded| Ok(loaded.entry_count()))?;
-    documents::append_chunk(step.transaction, &key.id(), None, &document.saved, entries)?;
+    documents::append_chunk(step.transaction, &key.id(), None, &saved, entries)?;
     documents::set_as_of(
         step.transaction,
         &key.id(),
