@@ -47,6 +47,8 @@ pub struct Faults {
     pub refuse_containing: Option<(Vec<u8>, u16)>,
     /// Requests of this path never arrive.
     pub lose_path: Option<&'static str>,
+    /// So many replies with bytes of segments come cut after a tenth.
+    pub cut_pieces: u32,
     late: Option<Reply>,
 }
 
@@ -109,6 +111,12 @@ impl Faults {
                 }
             }
         };
+        let mut reply = reply;
+        if self.cut_pieces > 0 && request.path == "/v1/segment" && reply.body.len() > 1_000 {
+            self.cut_pieces -= 1;
+            let tenth = reply.body.len() / 10;
+            reply.body.truncate(tenth);
+        }
         self.bytes.1 += reply.body.len() as u64;
         if let Some(heard) = &mut self.heard {
             heard.push((request.clone(), reply.clone()));

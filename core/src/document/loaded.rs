@@ -198,11 +198,7 @@ impl LoadedDocument {
     /// own, unless that makes it longer than `limit` bytes.
     pub fn save_for_message(&self, limit: usize) -> Vec<u8> {
         let plain = self.document.save_nocompress();
-        if plain.len() <= limit {
-            plain
-        } else {
-            self.save()
-        }
+        if plain.len() <= limit { plain } else { self.save() }
     }
 
     /// Makes one change from operations as `actor`, on top of `dependencies` (the heads when `None`).

@@ -164,14 +164,17 @@ fn take_rows(step: &mut Step<'_>, stream: &Stream, as_of: u64, document: Segment
     let known = documents::get(step.transaction, &key.id())?;
     if let Some(row) = &known {
         let is_of_stream = row.unit == stream.unit;
-        if row.health == DocumentHealth::Quarantined || (is_of_stream && row.as_of >= as_of) {
+        let is_rows_only = row.health.is_rows_only();
+        if row.health == DocumentHealth::Quarantined || (is_rows_only && is_of_stream) {
             return Ok(());
         }
-        if row.health.is_rows_only() {
-            return match is_of_stream {
-                true => Ok(()),
-                false => take_receipts(step, stream, document),
-            };
+        take_receipts(step, stream, &document)?;
+        if is_rows_only {
+            return Ok(());
+        }
+        show_first(step, &key, stream, &document)?;
+        if is_of_stream && row.as_of >= as_of {
+            return Ok(());
         }
     }
     let (entries, bytes) = (document.entries.len() + document.states.len(), document.bytes);
@@ -222,13 +225,14 @@ fn take_rows(step: &mut Step<'_>, stream: &Stream, as_of: u64, document: Segment
     Ok(())
 }
 
-/// A patient of several units of the scope: the rows are here, and of a write in several logs one receipt is kept.
-fn take_receipts(step: &mut Step<'_>, stream: &Stream, document: SegmentDocument) -> Result<()> {
-    let plain = document.entries.into_iter();
+/// The rows are here: of a snapshot, which knows of no receipts, or of another unit's segment; of a write in several
+/// logs one receipt is kept.
+fn take_receipts(step: &mut Step<'_>, stream: &Stream, document: &SegmentDocument) -> Result<()> {
+    let plain = document.entries.iter();
     let plain = plain.map(|entry| (entry.id, entry.header.write, entry.seq, entry.received_ms));
-    let states = document.states.into_iter().flat_map(|state| {
-        let headers = state.headers.into_iter();
-        headers.map(move |(header, seq, received_ms)| (state.id, header.write, seq, received_ms))
+    let states = document.states.iter().flat_map(|state| {
+        let headers = state.headers.iter();
+        headers.map(|(header, seq, received_ms)| (state.id, header.write, *seq, *received_ms))
     });
     for (entry, write, seq, received_ms) in plain.chain(states).filter(|(_, _, seq, _)| *seq > 0) {
         let receipt = Receipt {
@@ -244,6 +248,25 @@ fn take_receipts(step: &mut Step<'_>, stream: &Stream, document: SegmentDocument
         )?;
     }
     Ok(())
+}
+
+/// Of several headers the first in the log's order shows, which is known by now.
+fn show_first(
+    step: &mut Step<'_>,
+    key: &DocumentKey,
+    stream: &Stream,
+    document: &SegmentDocument,
+) -> Result<()> {
+    let several = document.states.iter().filter(|state| state.headers.len() > 1);
+    let touched = Touched {
+        entries: several.map(|state| state.id).collect(),
+        ..Touched::default()
+    };
+    if touched.entries.is_empty() {
+        return Ok(());
+    }
+    step.changes.patient(key.patient);
+    project(step, key, stream.unit, &touched)
 }
 
 /// `receipts` are of the headers, in their order.

@@ -14,6 +14,7 @@ mod hostile;
 mod invalid;
 mod messages;
 mod sample;
+mod segments;
 mod tails;
 mod writes;
 
@@ -122,5 +123,25 @@ fn a_run_of_a_tail_is_believed_only_as_it_was_signed() {
         for vector in file::read(name) {
             tails::check(&vector);
         }
+    }
+}
+
+#[test]
+fn a_segment_says_what_its_vector_says_and_what_is_none_is_refused() {
+    written(
+        "segments.json",
+        "A segment's bytes, the hash that names it, and what its documents say.",
+        segments::valid(),
+    );
+    for vector in file::read("segments.json") {
+        segments::check(&vector);
+    }
+    written(
+        "invalid/segments.json",
+        "Bytes that are no segment, with the code of the device: its rows are not read.",
+        segments::invalid(),
+    );
+    for vector in file::read("invalid/segments.json") {
+        segments::check_invalid(&vector);
     }
 }

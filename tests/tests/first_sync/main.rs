@@ -1,5 +1,7 @@
 //! First sync at size: rows come in segments, documents behind, and nothing differs from a device that read the log.
 
+mod interrupted;
+
 use vereda_core::client::SyncEnd;
 use vereda_core::error::Code;
 use vereda_core::id::{EntryId, PatientId};
