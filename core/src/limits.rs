@@ -126,3 +126,21 @@ pub const TAIL_RUN_ITEMS: u64 = 1_000;
 pub const TAIL_TRIM_ROWS: usize = 500;
 /// Records of the audit kept behind the server's receipt while no verified copy is known to hold them.
 pub const AUDIT_RECEIVED_RECORDS_KEPT: u64 = 10_000;
+/// How often a device compares what it holds with the server by itself.
+pub const DIGEST_EVERY_MS: i64 = 24 * 60 * 60 * 1000;
+/// When a comparison that could not be made is tried again.
+pub const DIGEST_RETRY_MS: i64 = 60 * 60 * 1000;
+/// Nodes of a digest one request may show.
+pub const DIGEST_NODES_MAX: usize = 16;
+/// Bytes of sums and leaves past which an answer of a digest takes no further node.
+pub const DIGEST_ANSWER_BYTES: usize = 64 * 1024;
+/// Differences one comparison finds; what is more is found by the next.
+pub const DIGEST_DIFFERENCES_MAX: usize = 200;
+/// Comparisons in a row, each because the one before repaired something and there is more.
+pub const DIGEST_ROUNDS_MAX: u32 = 50;
+/// Bytes of changes read for a digest in one step.
+pub const DIGEST_STEP_BYTES: usize = 512 * 1024;
+/// Documents and patients read for a digest in one step.
+pub const DIGEST_STEP_ROWS: usize = 500;
+/// Documents whose leaf a server finds in one request, of those stored before it kept any.
+pub const DIGEST_FILL_DOCUMENTS: usize = 200;

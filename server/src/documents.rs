@@ -6,7 +6,8 @@ use crate::refusal::Refusal;
 use crate::snapshot::whole;
 use crate::writer::Session;
 use vereda_core::limits::{DOCUMENTS_ASKED_MAX, PAGE_BYTES_MAX};
-use vereda_core::protocol::{DocumentsAnswer, DocumentsRequest};
+use vereda_core::protocol::{DocumentsAnswer, DocumentsRequest, SnapshotRecord};
+use vereda_core::record::Compartment;
 
 /// Answers with the documents in scope; the others are simply not in it.
 pub(crate) fn run(
@@ -15,9 +16,9 @@ pub(crate) fn run(
     request: &DocumentsRequest,
 ) -> Result<DocumentsAnswer, Refusal> {
     let caller = access::authenticate(session, access, None)?;
-    if request.documents.len() > DOCUMENTS_ASKED_MAX {
+    if request.documents.len() + request.records.len() > DOCUMENTS_ASKED_MAX {
         return Err(Refusal::too_large(format!(
-            "at most {DOCUMENTS_ASKED_MAX} documents"
+            "at most {DOCUMENTS_ASKED_MAX} documents and records"
         )));
     }
     let mut answer = DocumentsAnswer {
@@ -44,6 +45,24 @@ pub(crate) fn run(
         let document = whole(session, row, stream)?;
         bytes += document.saved.len() + 128;
         answer.documents.push(document);
+    }
+    for patient in &request.records {
+        let Some(row) = session.store.record(caller.tenant(), *patient)? else {
+            continue;
+        };
+        let Some(places) = Places::of(session, caller.tenant(), *patient)? else {
+            continue;
+        };
+        let mut streams = places.streams(Compartment::Identity).into_iter();
+        if let Some(stream) = streams.find(|stream| caller.may_use(stream)) {
+            answer.records.push(SnapshotRecord {
+                patient: *patient,
+                stream,
+                record: row.record,
+                version: row.version,
+                as_of: session.store.head(&stream)?.seq,
+            });
+        }
     }
     Ok(answer)
 }

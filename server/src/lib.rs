@@ -13,6 +13,7 @@ mod access;
 pub mod admin;
 pub mod backup;
 mod cache;
+mod digest;
 mod documents;
 mod enrol;
 mod entropy;

@@ -1,6 +1,7 @@
 //! Requests in, answers out.
 
 use crate::access;
+use crate::digest;
 use crate::documents;
 use crate::enrol;
 use crate::exchange::{HttpRequest, HttpResponse, ServerNow};
@@ -24,8 +25,8 @@ use vereda_core::error::{Code, SyncError};
 use vereda_core::id::{Incarnation, UserId};
 use vereda_core::limits::{BODY_WIRE_BYTES_MAX, SEGMENTS_FROM_BYTES};
 use vereda_core::protocol::{
-    DocumentsAnswer, DocumentsRequest, Encoding, EnrolAnswer, EnrolRequest, FindAnswer, FindRequest,
-    PATH_DOCUMENTS, PATH_ENROL, PATH_FIND, PATH_SEGMENT, PATH_SEGMENTS, PATH_SNAPSHOT, PATH_SYNC, PATH_TAIL,
+    DigestAnswer, DigestRequest, DocumentsAnswer, DocumentsRequest, Encoding, EnrolAnswer, EnrolRequest, FindAnswer, FindRequest,
+    PATH_DIGEST, PATH_DOCUMENTS, PATH_ENROL, PATH_FIND, PATH_SEGMENT, PATH_SEGMENTS, PATH_SNAPSHOT, PATH_SYNC, PATH_TAIL,
     Problem, SEGMENT_MEDIA_TYPE, SegmentRequest, SegmentsAnswer, SegmentsRequest, SnapshotAnswer,
     SnapshotRequest, SyncAnswer, SyncRequest, TailAnswer, TailRequest, decode_body, encode_body,
 };
@@ -94,6 +95,7 @@ enum Request {
     Segments(Option<Vec<u8>>, SegmentsRequest),
     Segment(Option<Vec<u8>>, SegmentRequest),
     Documents(Option<Vec<u8>>, DocumentsRequest),
+    Digest(Option<Vec<u8>>, Box<DigestRequest>),
     Tail(Option<Vec<u8>>, Box<TailRequest>),
     Listen(Option<Vec<u8>>),
     Decide(Incarnation, u64, QuarantineDecision, UserId),
@@ -108,6 +110,7 @@ enum Answer {
     Segments(SegmentsAnswer),
     Segment(Vec<u8>),
     Documents(DocumentsAnswer),
+    Digest(DigestAnswer),
     Tail(TailAnswer),
     Listen(Vec<Stream>),
     Decided,
@@ -137,6 +140,9 @@ impl Job for Request {
             }
             Self::Documents(access, request) => {
                 documents::run(session, access.as_deref(), &request).map(Answer::Documents)
+            }
+            Self::Digest(access, request) => {
+                digest::run(session, access.as_deref(), &request).map(Answer::Digest)
             }
             Self::Tail(access, request) => {
                 sync::tail::run(session, access.as_deref(), &request).map(Answer::Tail)
@@ -294,6 +300,7 @@ impl Server {
             Answer::Tail(answer) => encode_body(answer, encoding),
             Answer::Find(answer) => encode_body(answer, encoding),
             Answer::Segments(answer) => encode_body(answer, encoding),
+            Answer::Digest(answer) => encode_body(answer, encoding),
             Answer::Documents(answer) => encode_body(answer, encoding),
             Answer::Segment(bytes) => return Ok((SEGMENT_MEDIA_TYPE, bytes.clone())),
             Answer::Listen(_) | Answer::Decided => return Err(Refusal::internal("another request's answer")),
@@ -347,6 +354,10 @@ fn parse(request: &HttpRequest) -> Result<Request, Refusal> {
         PATH_DOCUMENTS => {
             method("POST")?;
             body(request).map(|body| Request::Documents(access(), body))
+        }
+        PATH_DIGEST => {
+            method("POST")?;
+            body(request).map(|body| Request::Digest(access(), Box::new(body)))
         }
         PATH_TAIL => {
             method("POST")?;

@@ -6,6 +6,7 @@ mod inspect;
 mod network;
 mod pages;
 mod probe;
+mod verified;
 mod world;
 
 pub use in_process::{InProcessServer, devices, devices_with};

@@ -19,6 +19,7 @@ mod statistics;
 mod timeline;
 mod transport;
 mod unit_statistics;
+mod verify;
 mod view;
 mod watch;
 
@@ -38,6 +39,7 @@ pub use statistics::{NumericPoint, NumericRequest, NumericSeries, NumericStatist
 pub use timeline::{Charts, Timeline};
 pub use transport::{Clock, Transport, TransportFuture};
 pub use unit_statistics::UnitStatistics;
+pub use verify::{StoreVerification, Verifying};
 pub use view::{EntryDetail, PatientView};
 pub use watch::Watched;
 
@@ -169,6 +171,11 @@ impl Client {
     /// Many entries of one patient in one write.
     pub fn imports(&self) -> Imports<'_> {
         Imports(self)
+    }
+
+    /// Whether what is here is whole, and what the server has.
+    pub fn verifying(&self) -> Verifying<'_> {
+        Verifying(self)
     }
 
     /// Reference data: units, specialities, professionals, the tenant's own kinds.

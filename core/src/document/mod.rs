@@ -4,10 +4,11 @@
 //! [`LoadedDocument`]; what the change touched is read back as plain values ([`EntryState`], [`ChartState`]) for
 //! the tables. Nothing above this floor sees a CRDT.
 
-mod digest;
+pub mod digest;
 mod error;
 pub mod gate;
 mod genesis;
+mod heads;
 mod key;
 mod loaded;
 mod operation;
@@ -18,6 +19,7 @@ mod touched;
 
 pub use digest::digest_leaf;
 pub use error::DocumentError;
+pub use heads::heads_of_chunks;
 pub use key::{DocumentKey, DocumentKind};
 pub use loaded::{AppliedChange, ChangeId, LoadedDocument};
 pub use operation::{ChartValue, DocumentOperations, Operation, operations};

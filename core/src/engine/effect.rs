@@ -1,6 +1,6 @@
 //! What comes into the engine, and what the host carries out for it.
 
-use super::{Command, Status};
+use super::{Command, DigestWaiter, Status};
 use crate::error::Code;
 use crate::id::DocumentId;
 use crate::protocol::{CorrelationId, Credential};
@@ -42,6 +42,8 @@ pub enum Event {
     Status(Box<dyn FnOnce(Status) + Send>),
     /// Somebody wants a round of synchronising now.
     SyncNow(Waiter),
+    /// Somebody wants to know now whether what is here is what the server has.
+    Digest(DigestWaiter),
     /// The network or the screen came back.
     Hint,
     /// The server has something new.
@@ -63,6 +65,7 @@ impl std::fmt::Debug for Event {
             Self::Command(_) => "Command",
             Self::Status(_) => "Status",
             Self::SyncNow(_) => "SyncNow",
+            Self::Digest(_) => "Digest",
             Self::Hint => "Hint",
             Self::Poke => "Poke",
             Self::Wake => "Wake",
@@ -132,6 +135,13 @@ pub enum LogEvent {
     Failed(Code),
     /// A damaged document was set aside.
     DocumentSetAside(DocumentId),
+    /// What is here is not what the server has.
+    Differs {
+        /// Documents and records that differed.
+        found: u64,
+        /// Those that still do.
+        standing: u64,
+    },
     /// This file turned out to be a copy of one that went on elsewhere.
     Forked,
 }

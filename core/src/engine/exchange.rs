@@ -13,6 +13,7 @@ impl Engine {
             raw: self.raw,
             with_refresh: self.with_refresh,
             unmarked: false,
+            digest: self.digest_wants_roots(),
         };
         let mut asked = self.transact(now, entropy, effects, |step| build_request(step, &schedule, wish));
         if asked.as_ref().is_err_and(|error| error.code == Code::DiskFull) {
@@ -30,6 +31,7 @@ impl Engine {
                 self.schedule.failed(&now, error.code.as_str(), 0, 0, entropy);
                 effects.push(Effect::Log(LogEvent::Failed(error.code)));
                 return self.report(
+                    &now,
                     SyncReport::AgainLater {
                         at_boot_ms: self.schedule.due_boot_ms,
                         code: Some(error.code.as_str().into()),
@@ -78,7 +80,9 @@ impl Engine {
         id: u64,
         reply: Result<Reply, TransportError>,
     ) {
-        if self.slot_done(now, entropy, effects, id, &reply) {
+        if self.digest_done(now, entropy, effects, id, &reply)
+            || self.slot_done(now, entropy, effects, id, &reply)
+        {
             return;
         }
         // A reply to a request that was given up says nothing.
@@ -237,7 +241,7 @@ impl Engine {
                 code: Some(code.to_owned()),
             },
         };
-        self.report(report, effects);
+        self.report(&now, report, effects);
     }
 
     /// A write that failed alone so often travels alone, on its own deadline, and blocks no other lane.

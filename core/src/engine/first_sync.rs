@@ -59,9 +59,7 @@ impl Engine {
         if !self.may_synchronise() || !is_asked {
             return SlotState::Idle;
         }
-        let has_work = !self.slot.documents.is_empty()
-            || self.slot.segment.is_some()
-            || self.next_to_write().is_ok_and(|next| next.is_some());
+        let has_work = self.slot_has_work();
         if has_work && self.pending_is_blocked() {
             effects.push(Effect::Continue);
         }
@@ -92,6 +90,13 @@ impl Engine {
         }
     }
 
+    /// Whether something that came is to be written.
+    pub(super) fn slot_has_work(&mut self) -> bool {
+        !self.slot.documents.is_empty()
+            || self.slot.segment.is_some()
+            || self.next_to_write().is_ok_and(|next| next.is_some())
+    }
+
     /// Whether nothing of an answer can be applied now: then the slot's work comes first.
     pub(super) fn pending_is_blocked(&self) -> bool {
         match &self.pending {
@@ -107,7 +112,7 @@ impl Engine {
             && !self.schedule.halted
     }
 
-    fn has_fresh_token(&self, now: &Now) -> bool {
+    pub(super) fn has_fresh_token(&self, now: &Now) -> bool {
         let server_ms = self.device.server_ms(now);
         let tokens = self
             .device
@@ -158,7 +163,6 @@ impl Engine {
     }
 
     fn ask_slot(&mut self, asking: Asking, effects: &mut Vec<Effect>) -> Option<()> {
-        let enrolment = self.device.enrolment.clone()?;
         let (path, body) = match &asking {
             Asking::List(stream, from) => {
                 let rows = first_sync::list(self.store.connection()).ok()?;
@@ -181,10 +185,23 @@ impl Engine {
                 let documents = documents.clone();
                 (
                     PATH_DOCUMENTS,
-                    encode_body(&DocumentsRequest { documents }, Encoding::Vereda),
+                    encode_body(&DocumentsRequest { documents, ..DocumentsRequest::default() }, Encoding::Vereda),
                 )
             }
         };
+        let id = self.send_beside(path, body, effects)?;
+        self.slot.asked = Some((id, asking));
+        Some(())
+    }
+
+    /// Sends a request beside synchronising, with the access token.
+    pub(super) fn send_beside(
+        &mut self,
+        path: &'static str,
+        body: Vec<u8>,
+        effects: &mut Vec<Effect>,
+    ) -> Option<u64> {
+        let enrolment = self.device.enrolment.clone()?;
         let id = self.next_request;
         self.next_request += 1;
         let request = HttpRequest {
@@ -201,9 +218,8 @@ impl Engine {
             writes: 0,
             bytes: request.body.len(),
         }));
-        self.slot.asked = Some((id, asking));
         effects.push(Effect::Http { id, request });
-        Some(())
+        Some(id)
     }
 
     /// Takes the reply to a request of the slot; says whether it was one.

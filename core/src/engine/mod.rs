@@ -3,6 +3,7 @@
 //! every document it touched.
 
 mod command;
+mod digest;
 mod effect;
 mod exchange;
 mod first_sync;
@@ -12,6 +13,7 @@ mod round;
 mod status;
 
 pub use command::{Command, command};
+pub use digest::DigestWaiter;
 pub use effect::{Effect, Event, HttpRequest, LogEvent, SyncReport, Waiter};
 pub use status::{Completeness, Status};
 
@@ -63,6 +65,7 @@ pub struct Engine {
     departures_failed: bool,
     last_poll_boot_ms: Option<u64>,
     slot: first_sync::Slot,
+    comparing: digest::Comparing,
 }
 
 impl std::fmt::Debug for Engine {
@@ -113,6 +116,7 @@ impl Engine {
         let device = Device::load(&transaction, entropy)?;
         let kinds = reference::kinds(&transaction, &options.kinds)?;
         release_updated(&transaction, &kinds)?;
+        let comparing = digest::Comparing::open(&transaction, &now)?;
         transaction.commit().map_err(StoreError::from)?;
         let data_version = store.data_version()?;
         Ok(Self {
@@ -136,6 +140,7 @@ impl Engine {
             departures_failed: false,
             last_poll_boot_ms: None,
             slot: first_sync::Slot::default(),
+            comparing,
         })
     }
 
@@ -161,6 +166,11 @@ impl Engine {
                 self.schedule.wake(&now);
                 self.schedule.halted = false;
                 self.ask_again = true;
+            }
+            Event::Digest(waiter) => {
+                self.digest_now(waiter);
+                self.schedule.wake(&now);
+                self.schedule.halted = false;
             }
             Event::Hint => self.schedule.wake(&now),
             Event::Poke => self.ask_again = true,
@@ -241,6 +251,7 @@ impl Engine {
         self.device.store_counters(&transaction)?;
         transaction.commit().map_err(StoreError::from)?;
         self.documents.committed();
+        self.digest_note(&changes);
         if changes.reference {
             self.take_kinds(effects);
         }

@@ -8,6 +8,8 @@ impl Engine {
         let mut effects = Vec::new();
         if self.pending.is_none() && self.device.departures.is_some() && !self.departures_failed {
             self.continue_departures(now, entropy, &mut effects);
+        } else if self.pending.is_none() && !self.slot_has_work() && self.digest_has_step() {
+            self.continue_digest(now, entropy, &mut effects);
         } else if self.pending_is_blocked() {
             self.continue_slot(now, entropy, &mut effects);
         } else if let Some(mut pending) = self.pending.take() {
@@ -49,6 +51,9 @@ impl Engine {
                     self.slot.blocked = false;
                     self.schedule.succeeded(&now, pending.pushed());
                     self.ask_again = more || pending.asked().own_in_full || self.has_due_writes(&now);
+                    if pending.asked().request.digest && !self.ask_again {
+                        self.take_roots(&pending.digests());
+                    }
                 }
                 Ok(SliceResult::Forked) => {
                     effects.push(Effect::Log(LogEvent::Forked));

@@ -59,6 +59,7 @@ impl Engine {
         if !has_tokens {
             self.ask_again = false;
             self.report(
+                &now,
                 SyncReport::NeedsPerson {
                     code: match self.device.enrolment {
                         None => Code::NotEnrolled,
@@ -72,6 +73,7 @@ impl Engine {
         if self.schedule.halted {
             self.ask_again = false;
             self.report(
+                &now,
                 SyncReport::NeedsPerson {
                     code: Code::Unauthenticated,
                 },
@@ -83,6 +85,7 @@ impl Engine {
             self.ask_again = false;
             let code = Some(Code::SyncElsewhere.as_str().to_owned());
             self.report(
+                &now,
                 SyncReport::AgainLater {
                     at_boot_ms: now.boot_ms,
                     code,
@@ -100,8 +103,8 @@ impl Engine {
         let wanted = if self.automatic {
             self.ask_again || self.has_reason(&now)
         } else {
-            self.ask_again && !self.waiters.is_empty()
-        };
+            self.ask_again && (!self.waiters.is_empty() || self.digest_is_awaited())
+        } || (slot == SlotState::Idle && self.digest_wants_roots());
         let waits = slot == SlotState::Waits && !self.schedule.is_due(&now);
         if !wanted && slot == SlotState::Busy {
             if self.automatic {
@@ -115,7 +118,10 @@ impl Engine {
             // Counting the queue walks all of it: only for somebody who asked, never after every step.
             if !self.waiters.is_empty() {
                 let report = self.done_report(&now);
-                self.report(report, effects);
+                self.answer_waiters(&report, effects);
+            }
+            if self.move_digest(now, entropy, effects) {
+                return self.ask(now, entropy, effects);
             }
             if self.automatic {
                 effects.push(Effect::WakeAt {
@@ -126,6 +132,7 @@ impl Engine {
         }
         if !self.schedule.is_due(&now) {
             self.report(
+                &now,
                 SyncReport::AgainLater {
                     at_boot_ms: self.schedule.due_boot_ms,
                     code: self.failure_code(),
@@ -141,6 +148,22 @@ impl Engine {
             return;
         }
         self.ask(now, entropy, effects);
+    }
+
+    /// A comparison's next move; says whether it needs a sync first.
+    fn move_digest(&mut self, now: Now, entropy: &mut dyn Entropy, effects: &mut Vec<Effect>) -> bool {
+        let asked_before = self.ask_again;
+        self.digest_move(now, entropy, effects);
+        let needs_sync = self.digest_wants_roots() || (self.ask_again && !asked_before);
+        if !needs_sync || self.schedule.is_due(&now) {
+            return needs_sync;
+        }
+        let report = SyncReport::AgainLater {
+            at_boot_ms: self.schedule.due_boot_ms,
+            code: self.failure_code(),
+        };
+        self.digest_failed(&now, &report, effects);
+        false
     }
 
     pub(super) fn failure_code(&self) -> Option<String> {
@@ -211,7 +234,13 @@ impl Engine {
         outbox::size(self.store.connection(), crate::limits::STUCK_ATTEMPTS, before).unwrap_or_default()
     }
 
-    pub(super) fn report(&mut self, report: SyncReport, effects: &mut Vec<Effect>) {
+    /// Tells who waits how a round ended that could not go to its end.
+    pub(super) fn report(&mut self, now: &Now, report: SyncReport, effects: &mut Vec<Effect>) {
+        self.digest_failed(now, &report, effects);
+        self.answer_waiters(&report, effects);
+    }
+
+    fn answer_waiters(&mut self, report: &SyncReport, effects: &mut Vec<Effect>) {
         for waiter in std::mem::take(&mut self.waiters) {
             let report = report.clone();
             effects.push(Effect::Reply(Box::new(move || (waiter.reply)(report))));

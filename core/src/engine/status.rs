@@ -4,6 +4,7 @@ use super::Engine;
 use crate::limits::{OUTBOX_BYTES_MAX, OUTBOX_WRITES_MAX};
 use crate::store::first_sync::{self, FirstSyncProgress};
 use crate::store::{conflicts, cursors, documents, drawer, entries, meta, patients};
+use crate::sync::digest::DigestKept;
 use crate::sync::tail::GivingBack;
 use crate::sync::{Breaker, SyncFailure};
 use crate::time::{EpochMs, Now};
@@ -75,6 +76,14 @@ pub struct Status {
     pub giving_back: u64,
     /// Items that a restored server did not take back.
     pub not_taken: u64,
+    /// When everything in scope was last compared with the server, by the device's clock.
+    pub verified_at_ms: Option<EpochMs>,
+    /// Documents and records that were found to differ from the server's, so far.
+    pub differences_found: u64,
+    /// Those of them that were repaired.
+    pub differences_repaired: u64,
+    /// Those that the last comparison left: somebody must look.
+    pub differences_standing: u64,
     /// Documents set aside because they are damaged.
     pub quarantined: u64,
     /// Log items of a newer version, kept unread.
@@ -124,6 +133,7 @@ pub(super) fn read(engine: &mut Engine, now: &Now) -> Status {
     let caught_up = cursors::all_caught_up(connection, &streams).unwrap_or(false);
     let durability = durability(&cursors);
     let tail = crate::sync::tail::state(connection).unwrap_or_default();
+    let digest = DigestKept::read(connection, now).unwrap_or_default();
     let last = engine.schedule.last_success_ms;
     Status {
         enrolled,
@@ -163,6 +173,10 @@ pub(super) fn read(engine: &mut Engine, now: &Now) -> Status {
         tail_full: tail.is_full,
         giving_back: GivingBack::streams_left(connection),
         not_taken: GivingBack::not_taken(connection),
+        verified_at_ms: digest.verified_ms,
+        differences_found: digest.found,
+        differences_repaired: digest.repaired,
+        differences_standing: digest.standing,
         quarantined: documents::quarantined(connection).unwrap_or(0),
         unread: cursors::unread(connection).unwrap_or(0),
         clock_offset_ms: server_ms.map(|server_ms| server_ms - now.wall_ms),

@@ -216,6 +216,19 @@ fn rebuild(
     Ok(())
 }
 
+/// What was accepted of a document changed under the writes that wait in it: they are laid on top anew. One that no
+/// longer can be goes into the drawer.
+pub fn lay_on_top(step: &mut Step<'_>, documents: BTreeSet<DocumentId>) -> Result<()> {
+    let mut orphans = rebuild_documents(step, &documents, |_| Ok(()))?;
+    while !orphans.is_empty() {
+        for orphan in &orphans {
+            into_drawer(step, orphan, orphan.id, Code::NeedsRefused.as_str(), "")?;
+        }
+        orphans = rebuild_documents(step, &documents, |_| Ok(()))?;
+    }
+    Ok(())
+}
+
 /// The server said no. The effect is undone, and what touches the same goes into the drawer as one case.
 pub fn refuse(step: &mut Step<'_>, row: &OutboxRow, code: &str, detail: &str) -> Result<()> {
     let mut documents = documents_of(step, row)?;

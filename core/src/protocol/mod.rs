@@ -5,6 +5,7 @@ mod body;
 mod codec;
 pub mod columns;
 mod correlation;
+mod digest;
 mod enrol;
 mod find;
 mod frozen;
@@ -21,6 +22,7 @@ pub use audit_chain::advance_audit;
 pub use body::{BodyError, Encoding, decode_body, encode_body};
 pub use codec::{DecodeError, decode, encode};
 pub use correlation::CorrelationId;
+pub use digest::{DigestAnswer, DigestAsked, DigestBelow, DigestDiffering, DigestRequest};
 pub use enrol::{EnrolAnswer, EnrolRequest, EnrolmentCode, Person, Scope, Unit};
 pub use find::{FindAnswer, FindRequest, Found};
 pub use frozen::Frozen;
@@ -62,6 +64,8 @@ pub const PATH_SEGMENTS: &str = "/v1/segments";
 pub const PATH_SEGMENT: &str = "/v1/segment";
 /// `POST`: documents whole, by id.
 pub const PATH_DOCUMENTS: &str = "/v1/documents";
+/// `POST`: where a device and the server differ.
+pub const PATH_DIGEST: &str = "/v1/digest";
 /// `POST`: gives a restored server back what it lost.
 pub const PATH_TAIL: &str = "/v1/tail";
 /// `GET`: server-sent events, a poke for each stream that grew.

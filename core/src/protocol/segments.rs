@@ -1,9 +1,9 @@
 //! `POST /v1/segments`, `/v1/segment`, `/v1/documents`: a stream's state for a device that has nothing of it yet.
 //! A segment is immutable and named by its hash; the list of them is signed like heads.
 
-use super::{ChainHash, SnapshotDocument};
+use super::{ChainHash, SnapshotDocument, SnapshotRecord};
 use crate::bytes::ByteArray;
-use crate::id::DocumentId;
+use crate::id::{DocumentId, PatientId};
 use crate::record::Stream;
 use serde::{Deserialize, Serialize};
 
@@ -86,10 +86,13 @@ pub struct SegmentRequest {
 pub const SEGMENT_MEDIA_TYPE: &str = "application/vereda-segment";
 
 /// Asks for documents whole, up to `limits::DOCUMENTS_ASKED_MAX`.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct DocumentsRequest {
     /// Which.
     pub documents: Vec<DocumentId>,
+    /// Patients whose records are asked for, up to as many.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<PatientId>,
 }
 
 /// The documents in scope; the others are not in it.
@@ -100,6 +103,9 @@ pub struct DocumentsAnswer {
     /// The documents.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub documents: Vec<SnapshotDocument>,
+    /// The records.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<SnapshotRecord>,
     /// The answer would be too large: these were left out, ask again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<DocumentId>,

@@ -57,6 +57,9 @@ pub struct SyncRequest {
     /// A write the device was told is accepted, and that no signed head has covered for it yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<u64>,
+    /// The device compares what it holds: the answer says the digest of each stream it then has read to its end.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub digest: bool,
 }
 
 /// One write on its way.
@@ -291,6 +294,10 @@ pub struct SyncAnswer {
     /// do not stand here as the cursor has it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unproven: Vec<u32>,
+    /// Of each stream that the request's `digest` asks for and this answer reads to its end: the index of its cursor and
+    /// the digest's root there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub digests: Vec<(u32, ByteArray<8>)>,
     /// Ed25519 over [`super::SignedHeads`], or over [`super::WholeHeads`] where the request asks for it.
     pub signature: ByteArray<64>,
 }

@@ -20,38 +20,12 @@ pub(super) fn write(
         compartment: key.compartment,
         id: id.0,
     };
-    let latest = state
-        .fields
-        .values()
-        .flatten()
-        .max_by_key(|value| (value.recorded_at, value.write));
-    let Some(latest) = latest else {
+    let Some(row) = row_of(key, id, state) else {
         chart::remove(step.transaction, &key.patient, key.compartment, id)?;
         conflicts::keep_only(step.transaction, &subject, &[])?;
         return Ok(());
     };
-    let winners = state
-        .fields
-        .iter()
-        .filter_map(|(field, values)| Some((field, values.first()?)));
-    let kind = state
-        .fields
-        .get("kind")
-        .and_then(|values| values.first())
-        .map_or("", |value| value.value.as_str());
-    let row = ChartRow {
-        id: *id,
-        patient: key.patient,
-        compartment: key.compartment,
-        kind: kind.to_owned(),
-        fields: winners
-            .filter(|(field, _)| field.as_str() != "kind")
-            .map(|(field, value)| (field.clone(), value.value.clone()))
-            .collect(),
-        author: latest.author,
-        recorded_at: latest.recorded_at,
-        also: Vec::new(),
-    };
+    let kind = row.kind.clone();
     chart::put(step.transaction, &row)?;
     let mut open = Vec::new();
     for (field, values) in state.fields.iter().filter(|(_, values)| values.len() > 1) {
@@ -63,7 +37,7 @@ pub(super) fn write(
             subject: id.0,
             subject_kind: ConflictSubject::ChartItem,
             field: field.clone(),
-            needs_person: ChartKind(kind.to_owned()).needs_person(field),
+            needs_person: ChartKind(kind.clone()).needs_person(field),
             choices: values
                 .iter()
                 .enumerate()
@@ -74,6 +48,47 @@ pub(super) fn write(
     }
     conflicts::keep_only(step.transaction, &subject, &open)?;
     Ok(())
+}
+
+fn row_of(key: &DocumentKey, id: &ChartItemId, state: &ChartState) -> Option<ChartRow> {
+    let latest = state
+        .fields
+        .values()
+        .flatten()
+        .max_by_key(|value| (value.recorded_at, value.write))?;
+    let winners = state
+        .fields
+        .iter()
+        .filter_map(|(field, values)| Some((field, values.first()?)));
+    let kind = state
+        .fields
+        .get("kind")
+        .and_then(|values| values.first())
+        .map_or("", |value| value.value.as_str());
+    Some(ChartRow {
+        id: *id,
+        patient: key.patient,
+        compartment: key.compartment,
+        kind: kind.to_owned(),
+        fields: winners
+            .filter(|(field, _)| field.as_str() != "kind")
+            .map(|(field, value)| (field.clone(), value.value.clone()))
+            .collect(),
+        author: latest.author,
+        recorded_at: latest.recorded_at,
+        also: Vec::new(),
+    })
+}
+
+/// Whether the row that is here is the one its document makes.
+pub(super) fn is_as_written(
+    step: &Step<'_>,
+    key: &DocumentKey,
+    id: &ChartItemId,
+    state: &ChartState,
+) -> Result<bool> {
+    let found = chart::get(step.transaction, &key.patient, key.compartment, id)?;
+    Ok(row_of(key, id, state) == found)
 }
 
 fn choice(value: &ChartValue, shown: bool) -> Choice {

@@ -17,7 +17,7 @@ use crate::store::{chart, cursors, entries, meta, patients};
 use crate::time::EpochMs;
 use std::collections::BTreeSet;
 
-fn key_of(document: &SnapshotDocument) -> Result<DocumentKey> {
+pub(super) fn key_of(document: &SnapshotDocument) -> Result<DocumentKey> {
     let compartment = document.stream.compartment;
     let key = DocumentKey::from_parts(&document.kind, document.patient, compartment, document.chapter);
     match key {
@@ -178,7 +178,8 @@ fn take_rows(step: &mut Step<'_>, stream: &Stream, as_of: u64, document: Segment
         }
     }
     let (entries, bytes) = (document.entries.len() + document.states.len(), document.bytes);
-    documents::put_rows_only(step.transaction, &key, &stream.unit, entries, bytes, as_of)?;
+    let filled = (entries, bytes);
+    documents::put_rows_only(step.transaction, &key, &stream.unit, filled, document.leaf, as_of)?;
     let is_new = known.is_none();
     for entry in document.entries {
         let receipt = (entry.seq, entry.received_ms);

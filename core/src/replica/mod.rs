@@ -12,6 +12,7 @@ mod placement;
 mod reconstruct;
 mod records;
 mod records_again;
+mod repair;
 
 pub use apply::{Previous, accept_change, apply_accepted, apply_own, find_change, settle_own};
 pub use cache::DocumentCache;
@@ -21,7 +22,11 @@ pub use departure::{
 pub use entry_rows::{entry_state, shown_header_of as shown_header};
 pub use first_sync::{announce, ingest, take_document};
 pub use links::{accept_link, refresh_links};
-pub use placement::{accept_placement, end_shares, is_readable, writing_unit};
+pub use placement::{accept_placement, carried_by, end_shares, is_readable, writing_unit};
 pub use reconstruct::{rebuild_documents, reproject_everything, subjects};
 pub use records::{accept_record, accept_snapshot_record, refresh_record};
+pub use repair::{
+    DocumentCheck, Repair, announce_repair, check_document, opened_leaf, repair_document, repair_record,
+    withdraw_repair,
+};
 pub use records_again::{begin as begin_records_again, finish as finish_records_again};

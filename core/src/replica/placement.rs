@@ -27,6 +27,20 @@ fn streams(step: &Step<'_>, patient: &PatientId, compartment: Compartment) -> Re
     Ok(units.map(|unit| Stream::new(unit, compartment)).collect())
 }
 
+/// The same; of somebody who is not registered here, the stream of a unit that wrote about them.
+pub fn carried_by(
+    step: &Step<'_>,
+    patient: &PatientId,
+    compartment: Compartment,
+    unit: Option<UnitId>,
+) -> Result<Vec<Stream>> {
+    let mut carried = streams(step, patient, compartment)?;
+    if carried.is_empty() {
+        carried.extend(unit.map(|unit| Stream::new(unit, compartment)));
+    }
+    Ok(carried)
+}
+
 /// Whether a patient's compartment is in this device's scope.
 pub fn is_readable(step: &Step<'_>, patient: &PatientId, compartment: Compartment) -> Result<bool> {
     let scope = &step.device.enrolled()?.scope;

@@ -161,7 +161,7 @@ fn encode_again(
 }
 
 /// Writes all rows of a document again, and takes away those that are no longer in it.
-fn reproject(step: &mut Step<'_>, key: &DocumentKey, unit: crate::id::UnitId) -> Result<()> {
+pub(super) fn reproject(step: &mut Step<'_>, key: &DocumentKey, unit: crate::id::UnitId) -> Result<()> {
     let everything = with_document(step, key, |document| Ok(document.everything()))?;
     let row = documents::get(step.transaction, &key.id())?;
     let rows_only = row.is_some_and(|row| row.health.is_rows_only());

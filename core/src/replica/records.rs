@@ -264,6 +264,19 @@ pub fn accept_snapshot_record(step: &mut Step<'_>, snapshot: &SnapshotRecord) ->
     store(step, row)
 }
 
+/// Puts the server's record in the place of one that differs. Who wrote what of it stays as the log said.
+pub(super) fn replace(step: &mut Step<'_>, record: &SnapshotRecord) -> Result<()> {
+    let Some(mut row) = patients::get(step.transaction, &record.patient)? else {
+        return Ok(());
+    };
+    let mut writers: Writers = serde_json::from_str(&row.field_writers).unwrap_or_default();
+    writers.behind = None;
+    row.field_writers = serde_json::to_string(&writers).unwrap_or_default();
+    row.accepted = Some(record.record.clone());
+    row.version = record.version;
+    store(step, row)
+}
+
 /// Lays the writes that wait on top of the accepted record, anew. A patient whose registration neither waits nor
 /// was accepted goes.
 pub fn refresh_record(step: &mut Step<'_>, patient: &PatientId) -> Result<()> {

@@ -58,9 +58,11 @@ pub struct DocumentRow {
     pub as_of: u64,
     /// Whether it can be used.
     pub health: DocumentHealth,
+    /// What stands for its state in the segment its rows came in (SPEC 11.7); later states are its chunks'.
+    pub leaf: Option<u64>,
 }
 
-const COLUMNS: &str = "kind, patient, compartment, year, part, unit, entries, bytes, chunks, as_of, state";
+const COLUMNS: &str = "kind, patient, compartment, year, part, unit, entries, bytes, chunks, as_of, state, leaf";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<DocumentRow> {
     let kind: String = row.get(0)?;
@@ -81,6 +83,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<DocumentRow> {
             6 | 7 => DocumentHealth::RowsOnlyLoading,
             _ => DocumentHealth::Quarantined,
         },
+        leaf: row.get::<_, Option<i64>>(11)?.map(|leaf| leaf as u64),
     })
 }
 
@@ -113,6 +116,16 @@ pub fn streams_of(
         Ok(Stream::new(id_column(row, 0)?, compartment))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The document behind another one, by id.
+pub fn next(connection: &Connection, after: Option<&DocumentId>) -> Result<Option<DocumentRow>, StoreError> {
+    let after = after.map_or(Vec::new(), |id| id.as_bytes().to_vec());
+    let sql = format!("SELECT {COLUMNS} FROM document WHERE id > ?1 ORDER BY id LIMIT 1");
+    Ok(connection
+        .prepare_cached(&sql)?
+        .query_row([after], read)
+        .optional()?)
 }
 
 /// The chapter of a year that a writer puts new entries into: (part, entries and bytes in it).
@@ -307,16 +320,16 @@ pub fn put_rows_only(
     connection: &Connection,
     key: &DocumentKey,
     unit: &UnitId,
-    entries: usize,
-    bytes: u64,
+    (entries, bytes): (usize, u64),
+    leaf: u64,
     as_of: u64,
 ) -> Result<(), StoreError> {
     let (year, part) = key.chapter_numbers();
     connection
         .prepare_cached(
-            "INSERT INTO document (id, kind, patient, compartment, unit, year, part, entries, bytes, as_of, state)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 4)
-             ON CONFLICT (id) DO UPDATE SET state = 4, unit = excluded.unit,
+            "INSERT INTO document (id, kind, patient, compartment, unit, year, part, entries, bytes, as_of, leaf, state)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 4)
+             ON CONFLICT (id) DO UPDATE SET state = 4, leaf = excluded.leaf, unit = excluded.unit,
                as_of = CASE unit WHEN excluded.unit THEN max(as_of, excluded.as_of) ELSE excluded.as_of END",
         )?
         .execute(params![
@@ -329,7 +342,8 @@ pub fn put_rows_only(
             part,
             entries as i64,
             bytes as i64,
-            as_of as i64
+            as_of as i64,
+            leaf as i64
         ])?;
     Ok(())
 }

@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0007_tail.sql"),
     include_str!("migrations/0008_chart_without_unit.sql"),
     include_str!("migrations/0009_bulk_rows.sql"),
+    include_str!("migrations/0010_digest.sql"),
 ];
 
 /// The schema this version writes.

@@ -8,6 +8,7 @@ mod connection;
 pub mod counted;
 pub mod cursors;
 pub mod departed;
+pub mod digest;
 pub mod documents;
 pub mod drawer;
 pub mod entries;

@@ -4,6 +4,7 @@
 mod answer;
 mod backoff;
 mod classify;
+pub mod digest;
 mod request;
 mod schedule;
 pub(crate) mod segments;

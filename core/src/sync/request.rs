@@ -55,6 +55,8 @@ pub struct Wish {
     pub with_refresh: bool,
     /// Its writes are not marked as in flight: on a full disk nothing can be, and what waits is sent all the same.
     pub unmarked: bool,
+    /// The answer says the digests of the streams.
+    pub digest: bool,
 }
 
 /// Builds the next request and marks its writes as in flight.
@@ -64,6 +66,7 @@ pub fn build_request(step: &mut Step<'_>, schedule: &Schedule, wish: Wish) -> Re
         raw,
         with_refresh,
         unmarked,
+        digest,
     } = wish;
     let mark = !unmarked;
     let enrolment = step.device.enrolled()?.clone();
@@ -154,6 +157,7 @@ pub fn build_request(step: &mut Step<'_>, schedule: &Schedule, wish: Wish) -> Re
         minor: crate::protocol::MINOR,
         heads: WholeHeads::VERSION,
         accepted: receipts::last_own(step.transaction, incarnation)?,
+        digest: digest && !former && !own_in_full,
     };
     Ok(Asked {
         request,

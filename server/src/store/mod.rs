@@ -13,6 +13,8 @@ pub use rows::{
 };
 
 use std::collections::BTreeMap;
+use std::ops::Range;
+use vereda_core::document::digest::DigestLeaf;
 use vereda_core::id::{DocumentId, Incarnation, PatientId, StoreId, TenantId, UnitId, UserId};
 use vereda_core::protocol::{ChainHash, Person, ReferencePage};
 use vereda_core::record::{Compartment, Identifier, Stream};
@@ -128,13 +130,35 @@ pub trait ServerStore: Send {
         stream: &Stream,
         patient: PatientId,
     ) -> StoreResult<Vec<vereda_core::document::segment::Place>>;
-    /// Adds a change to a document, which is created if it is new; says how many chunks it has now.
+    /// Finds leaves of what was stored in a stream before any was kept, about `limit` of them; says whether all are
+    /// there now.
+    fn fill_digest(&mut self, tenant: TenantId, stream: &Stream, limit: usize) -> StoreResult<bool>;
+    /// The sums of a stream's buckets, over what is at home in it.
+    fn digest_sums(&mut self, stream: &Stream) -> StoreResult<Vec<u64>>;
+    /// The leaves at home in a stream whose place is one of these, in their order.
+    fn digest_leaves(
+        &mut self,
+        tenant: TenantId,
+        stream: &Stream,
+        places: Range<u32>,
+        limit: usize,
+    ) -> StoreResult<Vec<DigestLeaf>>;
+    /// The leaves that shares which hold now bring into a stream.
+    fn digest_guests(
+        &mut self,
+        tenant: TenantId,
+        stream: &Stream,
+        now_ms: EpochMs,
+    ) -> StoreResult<Vec<DigestLeaf>>;
+    /// Adds a change to a document, which is created if it is new and has this leaf from now on; says how many chunks
+    /// it has now.
     fn append_change(
         &mut self,
         tenant: TenantId,
         home: &Stream,
         key: &vereda_core::document::DocumentKey,
         change: &[u8],
+        leaf: u64,
     ) -> StoreResult<u64>;
     /// Puts one saved document in the place of all chunks.
     fn compact(

@@ -10,7 +10,8 @@ use crate::writer::Session;
 use vereda_core::bytes::{ByteArray, ByteBuf};
 use vereda_core::document::gate::limits::{CHANGE_BYTES_MAX, DEPENDENCIES_MAX, DOCUMENT_BYTES_MAX};
 use vereda_core::document::{
-    AppliedChange, ChangeId, DocumentError, DocumentKey, DocumentOperations, LoadedDocument, operations,
+    AppliedChange, ChangeId, DocumentError, DocumentKey, DocumentOperations, LoadedDocument, digest_leaf,
+    operations,
 };
 use vereda_core::error::Code;
 use vereda_core::id::{Incarnation, TenantId};
@@ -202,10 +203,11 @@ fn keep(
     }
     let tenant = caller.tenant();
     let home = session.store.home(tenant, key.patient)?.unwrap_or(write.unit);
-    let chunks =
-        session
-            .store
-            .append_change(tenant, &Stream::new(home, key.compartment), key, &applied.bytes)?;
+    let leaf = digest_leaf(&key.id(), document.heads());
+    let home = Stream::new(home, key.compartment);
+    let chunks = session
+        .store
+        .append_change(tenant, &home, key, &applied.bytes, leaf)?;
     let document = if chunks >= CHUNKS_BEFORE_COMPACTION || document.bytes() > DOCUMENT_BYTES_MAX {
         compact(session, tenant, key, document)?
     } else {

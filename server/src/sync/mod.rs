@@ -14,9 +14,11 @@ pub(crate) mod tail;
 mod verdict;
 
 use crate::access::{self, Caller};
+use crate::digest;
 use crate::refusal::Refusal;
 use crate::writer::Session;
 use std::collections::BTreeSet;
+use vereda_core::bytes::ByteArray;
 use vereda_core::error::Code;
 use vereda_core::id::Incarnation;
 use vereda_core::limits::BATCH_ITEMS_MAX;
@@ -95,6 +97,11 @@ pub(crate) fn run(
         .reference
         .map(|from| session.store.reference(caller.tenant(), from))
         .transpose()?;
+    let digests = if request.digest && !history.is_behind {
+        digests(session, &caller, &request, &pulled)?
+    } else {
+        Vec::new()
+    };
     let quarantine = quarantine::answer(session, &caller, &incarnation, &request.quarantined)?;
     let Caller { tokens, .. } = caller;
     Ok(SyncAnswer {
@@ -112,6 +119,7 @@ pub(crate) fn run(
         reference,
         quarantine,
         unproven: pulled.unproven,
+        digests,
         signature,
     })
 }
@@ -139,6 +147,30 @@ fn check_size(request: &SyncRequest) -> Result<(), Refusal> {
         return Err(Refusal::malformed("two cursors of one stream"));
     }
     Ok(())
+}
+
+/// The digest of each stream that the answer reads to its end.
+fn digests(
+    session: &mut Session<'_>,
+    caller: &Caller,
+    request: &SyncRequest,
+    pulled: &pull::Pulled,
+) -> Result<Vec<(u32, ByteArray<8>)>, Refusal> {
+    let mut digests = Vec::new();
+    for (cursor, index) in request.cursors.iter().zip(0_u32..) {
+        let is_left_out = pulled.segments.contains(&index) || pulled.unproven.contains(&index);
+        if is_left_out || !caller.may_use(&cursor.stream) {
+            continue;
+        }
+        let is_at_end = match pulled.pages.iter().find(|page| page.stream == cursor.stream) {
+            Some(page) => !page.more,
+            None => session.store.head(&cursor.stream)?.seq == cursor.seq,
+        };
+        if is_at_end && let Some(root) = digest::root(session, caller.tenant(), &cursor.stream)? {
+            digests.push((index, root));
+        }
+    }
+    Ok(digests)
 }
 
 /// How far the request's streams lie in a verified copy. Of a stream out of scope that is a count, and not told.

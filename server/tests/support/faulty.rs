@@ -245,9 +245,41 @@ impl ServerStore for FaultyStore {
         home: &Stream,
         key: &DocumentKey,
         change: &[u8],
+        leaf: u64,
     ) -> StoreResult<u64> {
         self.fault()?;
-        self.inner.append_change(tenant, home, key, change)
+        self.inner.append_change(tenant, home, key, change, leaf)
+    }
+
+    fn fill_digest(&mut self, tenant: TenantId, stream: &Stream, limit: usize) -> StoreResult<bool> {
+        self.fault()?;
+        self.inner.fill_digest(tenant, stream, limit)
+    }
+
+    fn digest_sums(&mut self, stream: &Stream) -> StoreResult<Vec<u64>> {
+        self.fault()?;
+        self.inner.digest_sums(stream)
+    }
+
+    fn digest_leaves(
+        &mut self,
+        tenant: TenantId,
+        stream: &Stream,
+        places: std::ops::Range<u32>,
+        limit: usize,
+    ) -> StoreResult<Vec<vereda_core::document::digest::DigestLeaf>> {
+        self.fault()?;
+        self.inner.digest_leaves(tenant, stream, places, limit)
+    }
+
+    fn digest_guests(
+        &mut self,
+        tenant: TenantId,
+        stream: &Stream,
+        now_ms: i64,
+    ) -> StoreResult<Vec<vereda_core::document::digest::DigestLeaf>> {
+        self.fault()?;
+        self.inner.digest_guests(tenant, stream, now_ms)
     }
 
     fn compact(&mut self, tenant: TenantId, key: &DocumentKey, saved: &[u8]) -> StoreResult<()> {

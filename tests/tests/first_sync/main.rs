@@ -119,6 +119,7 @@ fn a_device_that_came_by_segments_has_the_rows_of_one_that_read_the_log() {
         assert_eq!(rows_only(&world, device), 0, "the documents came behind");
         assert_eq!(world.heads(device), world.heads(0));
         world.assert_rows_follow_from_documents(device);
+        world.assert_as_the_server(device);
         let status = world
             .run(device, |client| async move { client.status().await })
             .expect("a status");

@@ -247,6 +247,9 @@ fn run(seed: u64) {
         assert_eq!(world.status(fresh).repaired_rows, 0, "seed {seed}");
         assert_eq!(world.heads(one), world.heads(fresh), "seed {seed}: documents");
     }
+    for device in 0..scribblers.clinic.world.devices.len() {
+        scribblers.clinic.world.assert_as_the_server(device);
+    }
     let aside = scribblers.kept_aside();
     for (text, patient) in scribblers.written.clone() {
         let mut shown = 0;

@@ -49,6 +49,7 @@ pub(crate) fn assert_nothing_lost_on(
         assert_eq!(waiting, (0, 0, 0), "device {device}");
         assert_eq!((status.not_taken, status.giving_back), (0, 0), "device {device}");
         world.assert_rows_follow_from_documents(*device);
+        world.assert_as_the_server(*device);
     }
     let mut server: Vec<String> = Vec::new();
     for patient in patients {

@@ -188,6 +188,7 @@ fn run(seed: u64, faults: bool) {
         assert!(world.verify_audit(device).broken_at.is_none());
     }
     for device in 0..4 {
+        world.assert_as_the_server(device);
         world.assert_rows_follow_from_documents(device);
     }
 }

@@ -22,6 +22,7 @@ mod columns;
 mod document;
 mod history;
 mod inflate;
+mod links;
 pub mod limits;
 mod operation;
 mod reader;
@@ -31,6 +32,7 @@ mod state;
 mod trial;
 
 pub use chunk::{Chunk, ChunkKind, split_chunks};
+pub use links::{Links, links};
 pub use refusal::GateRefusal;
 pub use trial::try_change;
 

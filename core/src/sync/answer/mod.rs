@@ -306,6 +306,16 @@ impl PendingAnswer {
         self.asked.pushed.len()
     }
 
+    /// The digests' roots it says, of the request's streams.
+    pub fn digests(&self) -> Vec<(Stream, [u8; 8])> {
+        let said = self.answer.digests.iter();
+        said.filter_map(|(place, root)| {
+            let cursor = self.asked.cursors.get(*place as usize)?;
+            Some((cursor.stream, **root))
+        })
+        .collect()
+    }
+
     /// The request it answers.
     pub fn asked(&self) -> &Asked {
         &self.asked

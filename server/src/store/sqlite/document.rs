@@ -4,6 +4,7 @@ use super::{SqliteStore, id, signed, unsigned};
 use crate::store::{DocumentRow, StoreError, StoreResult};
 use rusqlite::{OptionalExtension, Row, params};
 use vereda_core::document::DocumentKey;
+use vereda_core::document::digest::DigestNode;
 use vereda_core::id::{DocumentId, PatientId, TenantId, UnitId};
 use vereda_core::record::{Compartment, Stream};
 
@@ -96,23 +97,41 @@ impl SqliteStore {
         home: &Stream,
         key: &DocumentKey,
         change: &[u8],
+        leaf: u64,
     ) -> StoreResult<u64> {
         let document = key.id();
-        let count: Option<i64> = self
+        let known: Option<(Option<i64>, Vec<u8>)> = self
             .connection
-            .prepare_cached(
-                "update document set chunks = chunks + 1 where tenant = ?1 and id = ?2 returning chunks",
-            )?
-            .query_row(params![tenant.as_bytes(), document.as_bytes()], |row| row.get(0))
+            .prepare_cached("select leaf, unit from document where tenant = ?1 and id = ?2")?
+            .query_row(params![tenant.as_bytes(), document.as_bytes()], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
             .optional()?;
-        let count = match count {
-            Some(count) => unsigned(count),
+        let place = DigestNode::place_of(document.as_bytes());
+        let count = match known {
+            Some((before, unit)) => {
+                let stream = Stream::new(id("document", &unit, UnitId::from_slice)?, key.compartment);
+                let before = before.map_or(0, unsigned);
+                self.change_sum(&stream, document.as_bytes(), before ^ leaf)?;
+                let count: i64 = self
+                    .connection
+                    .prepare_cached(
+                        "update document set chunks = chunks + 1, leaf = ?3, place = ?4
+                         where tenant = ?1 and id = ?2 returning chunks",
+                    )?
+                    .query_row(
+                        params![tenant.as_bytes(), document.as_bytes(), signed(leaf), place],
+                        |row| row.get(0),
+                    )?;
+                unsigned(count)
+            }
             None => {
+                self.change_sum(home, document.as_bytes(), leaf)?;
                 let (year, part) = key.chapter_numbers();
                 self.connection
                     .prepare_cached(
-                        "insert into document (tenant, id, kind, patient, compartment, year, part, unit, chunks)
-                         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1)",
+                        "insert into document (tenant, id, kind, patient, compartment, year, part, unit, chunks, leaf, place)
+                         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1, ?9, ?10)",
                     )?
                     .execute(params![
                         tenant.as_bytes(),
@@ -122,7 +141,9 @@ impl SqliteStore {
                         key.compartment.code(),
                         year,
                         part,
-                        home.unit.as_bytes()
+                        home.unit.as_bytes(),
+                        signed(leaf),
+                        place
                     ])?;
                 1
             }

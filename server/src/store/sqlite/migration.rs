@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("005_segments.sql"),
     include_str!("006_durable_audit.sql"),
     include_str!("007_log_bytes.sql"),
+    include_str!("008_digest.sql"),
 ];
 
 /// Brings a file to this version's schema, or leaves it as it is.

@@ -4,6 +4,7 @@ mod audit;
 mod check;
 mod copy;
 mod device;
+mod digest;
 mod directory;
 mod document;
 mod drawer;
@@ -323,14 +324,42 @@ impl ServerStore for SqliteStore {
         self.read_places(tenant, stream, patient)
     }
 
+    fn fill_digest(&mut self, tenant: TenantId, stream: &Stream, limit: usize) -> StoreResult<bool> {
+        self.fill_stream(tenant, stream, limit)
+    }
+
+    fn digest_sums(&mut self, stream: &Stream) -> StoreResult<Vec<u64>> {
+        self.read_sums(stream)
+    }
+
+    fn digest_leaves(
+        &mut self,
+        tenant: TenantId,
+        stream: &Stream,
+        places: Range<u32>,
+        limit: usize,
+    ) -> StoreResult<Vec<DigestLeaf>> {
+        self.read_leaves(tenant, stream, places, limit)
+    }
+
+    fn digest_guests(
+        &mut self,
+        tenant: TenantId,
+        stream: &Stream,
+        now_ms: EpochMs,
+    ) -> StoreResult<Vec<DigestLeaf>> {
+        self.read_guests(tenant, stream, now_ms)
+    }
+
     fn append_change(
         &mut self,
         tenant: TenantId,
         home: &Stream,
         key: &vereda_core::document::DocumentKey,
         change: &[u8],
+        leaf: u64,
     ) -> StoreResult<u64> {
-        self.write_change(tenant, home, key, change)
+        self.write_change(tenant, home, key, change, leaf)
     }
 
     fn compact(

@@ -4,7 +4,9 @@ use super::{SqliteStore, id, signed, unsigned};
 use crate::store::{RecordRow, StoreError, StoreResult};
 use rusqlite::{OptionalExtension, params};
 use vereda_core::id::{PatientId, TenantId, UnitId};
+use vereda_core::document::digest::{DigestNode, record_leaf};
 use vereda_core::protocol::{decode, encode};
+use vereda_core::record::{Compartment, Stream};
 
 impl SqliteStore {
     pub(super) fn read_record(
@@ -39,18 +41,42 @@ impl SqliteStore {
     ) -> StoreResult<()> {
         let place: [&[u8]; 3] = [b"record", tenant.as_bytes(), patient.as_bytes()];
         let sealed = self.seal(tenant, patient, &place, &encode(&row.record))?;
+        let known: Option<(Option<i64>, Vec<u8>)> = self
+            .connection
+            .prepare_cached("select leaf, unit from record where tenant = ?1 and patient = ?2")?
+            .query_row(params![tenant.as_bytes(), patient.as_bytes()], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()?;
+        let is_new = known.is_none();
+        let (before, home) = match known {
+            Some((before, unit)) => (before, id("record", &unit, UnitId::from_slice)?),
+            None => (None, row.unit),
+        };
+        let leaf = record_leaf(&patient, row.version);
+        let stream = Stream::new(home, Compartment::Identity);
+        self.change_sum(&stream, patient.as_bytes(), before.map_or(0, unsigned) ^ leaf)?;
         self.connection
             .prepare_cached(
-                "insert into record (tenant, patient, unit, version, sealed) values (?1, ?2, ?3, ?4, ?5)
-                 on conflict (tenant, patient) do update set version = excluded.version, sealed = excluded.sealed",
+                "insert into record (tenant, patient, unit, version, sealed, leaf, place)
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                 on conflict (tenant, patient) do update
+                 set version = excluded.version, sealed = excluded.sealed, leaf = excluded.leaf,
+                     place = excluded.place",
             )?
             .execute(params![
                 tenant.as_bytes(),
                 patient.as_bytes(),
                 row.unit.as_bytes(),
                 signed(row.version),
-                sealed
+                sealed,
+                signed(leaf),
+                DigestNode::place_of(patient.as_bytes())
             ])?;
+        if is_new {
+            // Items given back to a restored server may come before the registration they are about.
+            self.move_documents(tenant, patient, row.unit)?;
+        }
         self.write_identifiers(tenant, patient, &row.record)
     }
 
@@ -70,13 +96,23 @@ impl SqliteStore {
         patient: PatientId,
         unit: UnitId,
     ) -> StoreResult<()> {
-        for table in ["record", "document"] {
-            self.connection
-                .prepare_cached(&format!(
-                    "update {table} set unit = ?3 where tenant = ?1 and patient = ?2"
-                ))?
-                .execute(params![tenant.as_bytes(), patient.as_bytes(), unit.as_bytes()])?;
+        let known: Option<(Option<i64>, Vec<u8>)> = self
+            .connection
+            .prepare_cached("select leaf, unit from record where tenant = ?1 and patient = ?2")?
+            .query_row(params![tenant.as_bytes(), patient.as_bytes()], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()?;
+        if let Some((Some(leaf), from)) = known {
+            let from = id("record", &from, UnitId::from_slice)?;
+            for unit in [from, unit] {
+                let stream = Stream::new(unit, Compartment::Identity);
+                self.change_sum(&stream, patient.as_bytes(), unsigned(leaf))?;
+            }
         }
-        Ok(())
+        self.connection
+            .prepare_cached("update record set unit = ?3 where tenant = ?1 and patient = ?2")?
+            .execute(params![tenant.as_bytes(), patient.as_bytes(), unit.as_bytes()])?;
+        self.move_documents(tenant, patient, unit)
     }
 }

@@ -1,0 +1,3 @@
+//! Comparing with the server: what differs is found, fetched and told; what is not sent yet makes no difference.
+
+mod planted;
