@@ -25,10 +25,11 @@ use vereda_core::error::{Code, SyncError};
 use vereda_core::id::{Incarnation, UserId};
 use vereda_core::limits::{BODY_WIRE_BYTES_MAX, SEGMENTS_FROM_BYTES};
 use vereda_core::protocol::{
-    DigestAnswer, DigestRequest, DocumentsAnswer, DocumentsRequest, Encoding, EnrolAnswer, EnrolRequest, FindAnswer, FindRequest,
-    PATH_DIGEST, PATH_DOCUMENTS, PATH_ENROL, PATH_FIND, PATH_SEGMENT, PATH_SEGMENTS, PATH_SNAPSHOT, PATH_SYNC, PATH_TAIL,
-    Problem, SEGMENT_MEDIA_TYPE, SegmentRequest, SegmentsAnswer, SegmentsRequest, SnapshotAnswer,
-    SnapshotRequest, SyncAnswer, SyncRequest, TailAnswer, TailRequest, decode_body, encode_body,
+    DigestAnswer, DigestRequest, DocumentsAnswer, DocumentsRequest, Encoding, EnrolAnswer, EnrolRequest,
+    FindAnswer, FindRequest, PATH_DIGEST, PATH_DOCUMENTS, PATH_ENROL, PATH_FIND, PATH_SEGMENT, PATH_SEGMENTS,
+    PATH_SNAPSHOT, PATH_SYNC, PATH_TAIL, Problem, SEGMENT_MEDIA_TYPE, SegmentRequest, SegmentsAnswer,
+    SegmentsRequest, SnapshotAnswer, SnapshotRequest, SyncAnswer, SyncRequest, TailAnswer, TailRequest,
+    decode_body, encode_body,
 };
 use vereda_core::record::{KindRegistry, Stream};
 use vereda_core::time::EpochMs;

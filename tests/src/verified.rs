@@ -15,8 +15,11 @@ impl World {
 
     /// Holds what is on a device against itself.
     pub fn check_store(&mut self, device: usize, repair: bool) -> StoreVerification {
-        self.run(device, |client| async move { client.verifying().store(repair).await })
-            .expect("a report")
+        self.run(
+            device,
+            |client| async move { client.verifying().store(repair).await },
+        )
+        .expect("a report")
     }
 
     /// A device has exactly what a reader of its streams should have, and says so of all of them.

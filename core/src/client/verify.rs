@@ -8,6 +8,7 @@ use crate::id::DocumentId;
 use crate::record::Write;
 use crate::replica;
 use crate::step::Step;
+use crate::store::digest::SavedWrite;
 use crate::store::{digest, documents};
 use crate::sync::digest::DigestReport;
 use serde::Serialize;
@@ -124,12 +125,12 @@ fn check_next(step: &mut Step<'_>, after: Option<DocumentId>, repair: bool) -> R
 /// The last number looked at, how many, and how many are broken.
 fn check_writes(step: &mut Step<'_>, after: u64) -> Result<Option<(u64, u64, u64)>> {
     let writes = digest::outbox_after(step.transaction, after, WRITES_A_STEP)?;
-    let Some((last, ..)) = writes.last() else {
+    let Some(last) = writes.last().map(|write| write.n) else {
         return Ok(None);
     };
-    let is_broken = |(_, bytes, hash): &&(u64, Vec<u8>, Vec<u8>)| {
-        Write::hash(bytes).as_slice() != hash.as_slice() || Write::from_bytes(bytes).is_none()
+    let is_broken = |write: &&SavedWrite| {
+        Write::hash(&write.bytes).as_slice() != write.hash || Write::from_bytes(&write.bytes).is_none()
     };
     let broken = writes.iter().filter(is_broken).count();
-    Ok(Some((*last, writes.len() as u64, broken as u64)))
+    Ok(Some((last, writes.len() as u64, broken as u64)))
 }

@@ -185,7 +185,13 @@ impl Engine {
                 let documents = documents.clone();
                 (
                     PATH_DOCUMENTS,
-                    encode_body(&DocumentsRequest { documents, ..DocumentsRequest::default() }, Encoding::Vereda),
+                    encode_body(
+                        &DocumentsRequest {
+                            documents,
+                            ..DocumentsRequest::default()
+                        },
+                        Encoding::Vereda,
+                    ),
                 )
             }
         };

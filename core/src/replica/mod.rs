@@ -25,8 +25,8 @@ pub use links::{accept_link, refresh_links};
 pub use placement::{accept_placement, carried_by, end_shares, is_readable, writing_unit};
 pub use reconstruct::{rebuild_documents, reproject_everything, subjects};
 pub use records::{accept_record, accept_snapshot_record, refresh_record};
+pub use records_again::{begin as begin_records_again, finish as finish_records_again};
 pub use repair::{
     DocumentCheck, Repair, announce_repair, check_document, opened_leaf, repair_document, repair_record,
     withdraw_repair,
 };
-pub use records_again::{begin as begin_records_again, finish as finish_records_again};

@@ -35,9 +35,7 @@ pub fn accepted_record(
     patient: &PatientId,
 ) -> Result<Option<AcceptedRecord>, StoreError> {
     Ok(connection
-        .prepare_cached(
-            "SELECT version, unit, as_of FROM patient WHERE id = ?1 AND accepted IS NOT NULL",
-        )?
+        .prepare_cached("SELECT version, unit, as_of FROM patient WHERE id = ?1 AND accepted IS NOT NULL")?
         .query_row([patient], |row| {
             Ok(AcceptedRecord {
                 version: row.get::<_, i64>(0)? as u64,
@@ -55,16 +53,31 @@ pub fn has_own(connection: &Connection) -> Result<bool, StoreError> {
         .exists([])?)
 }
 
-/// Numbers, bytes and hashes of writes in the outbox behind one.
+/// A write of the outbox, as it was saved.
+#[derive(Clone, Debug)]
+pub struct SavedWrite {
+    /// Its number.
+    pub n: u64,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// The hash they had.
+    pub hash: Vec<u8>,
+}
+
+/// Writes of the outbox behind a number.
 pub fn outbox_after(
     connection: &Connection,
     after: u64,
     limit: usize,
-) -> Result<Vec<(u64, Vec<u8>, Vec<u8>)>, StoreError> {
+) -> Result<Vec<SavedWrite>, StoreError> {
     let mut statement =
         connection.prepare_cached("SELECT n, bytes, hash FROM outbox WHERE n > ?1 ORDER BY n LIMIT ?2")?;
     let rows = statement.query_map(params![after as i64, limit as i64], |row| {
-        Ok((row.get::<_, i64>(0)? as u64, row.get(1)?, row.get(2)?))
+        Ok(SavedWrite {
+            n: row.get::<_, i64>(0)? as u64,
+            bytes: row.get(1)?,
+            hash: row.get(2)?,
+        })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

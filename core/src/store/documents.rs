@@ -62,7 +62,8 @@ pub struct DocumentRow {
     pub leaf: Option<u64>,
 }
 
-const COLUMNS: &str = "kind, patient, compartment, year, part, unit, entries, bytes, chunks, as_of, state, leaf";
+const COLUMNS: &str =
+    "kind, patient, compartment, year, part, unit, entries, bytes, chunks, as_of, state, leaf";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<DocumentRow> {
     let kind: String = row.get(0)?;

@@ -62,6 +62,15 @@ fn past_it(name: &str) -> Option<&'static str> {
         "TAIL_RUN_BYTES" | "TAIL_RUN_ITEMS" => "more requests",
         "TAIL_TRIM_ROWS" => "the next step",
         "AUDIT_RECEIVED_RECORDS_KEPT" => "the oldest of them go",
+        "DIGEST_EVERY_MS" => "it compares again; `vereda verify` asks at any time",
+        "DIGEST_RETRY_MS" => "it tries again",
+        "DIGEST_NODES_MAX" => "413; the device shows the rest in its next request",
+        "DIGEST_ANSWER_BYTES" | "DIGEST_DIFFERENCES_MAX" => {
+            "the rest is found by the next comparison, which follows at once where something was repaired"
+        }
+        "DIGEST_ROUNDS_MAX" => "the next day's comparison goes on",
+        "DIGEST_STEP_BYTES" | "DIGEST_STEP_ROWS" => "the rest is the next step; people's commands go between",
+        "DIGEST_FILL_DOCUMENTS" => "the stream is compared once all are there; each request finds some more",
         "FOUND_MAX" => "the rest is not named; an exact identifier has one bearer, or a few",
         _ => return None,
     })

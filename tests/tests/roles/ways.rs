@@ -2,15 +2,18 @@
 //! row of [`WAYS`].
 
 use crate::clinic::{Clinic, PLACES, Reader};
+use vereda_core::bytes::ByteArray;
 use vereda_core::client::{ExportFormat, PageRequest, PatientFilter};
+use vereda_core::document::digest::DigestNode;
 use vereda_core::document::{DocumentKey, LoadedDocument, operations};
 use vereda_core::engine::HttpRequest;
 use vereda_core::id::{Incarnation, PatientId, UnitId};
 use vereda_core::protocol::{
-    ChangeReference, Cursor, DocumentsAnswer, DocumentsRequest, Encoding, EnrolAnswer, FindAnswer,
-    FindRequest, Frozen, PATH_DOCUMENTS, PATH_ENROL, PATH_FIND, PATH_SEGMENT, PATH_SEGMENTS, PATH_SNAPSHOT,
-    PATH_SYNC, PushItem, SegmentName, SegmentRequest, SegmentsAnswer, SegmentsRequest, SnapshotAnswer,
-    SnapshotRequest, SyncAnswer, SyncRequest, change_check, decode_body, encode, encode_body,
+    ChangeReference, Cursor, DigestAnswer, DigestAsked, DigestRequest, DocumentsAnswer, DocumentsRequest,
+    Encoding, EnrolAnswer, FindAnswer, FindRequest, Frozen, PATH_DIGEST, PATH_DOCUMENTS, PATH_ENROL,
+    PATH_FIND, PATH_SEGMENT, PATH_SEGMENTS, PATH_SNAPSHOT, PATH_SYNC, PushItem, SegmentName, SegmentRequest,
+    SegmentsAnswer, SegmentsRequest, SnapshotAnswer, SnapshotRequest, SyncAnswer, SyncRequest, change_check,
+    decode_body, encode, encode_body,
 };
 use vereda_core::record::{Compartment, Intent, PatientRecord, Stream, Write};
 use vereda_core::store::entries::EntryFilter;
@@ -95,6 +98,11 @@ pub(crate) const WAYS: &[Way] = &[
         shows: &[],
     },
     Way {
+        name: "digests",
+        go: digests,
+        shows: &[],
+    },
+    Way {
         name: FIND,
         go: find,
         shows: &[],
@@ -133,6 +141,7 @@ fn plain(path: &str, encoding: Encoding, body: &[u8]) -> Vec<u8> {
         PATH_SNAPSHOT => decode_body::<SnapshotAnswer>(body, encoding).map(|answer| encode(&answer)),
         PATH_SEGMENTS => decode_body::<SegmentsAnswer>(body, encoding).map(|answer| encode(&answer)),
         PATH_DOCUMENTS => decode_body::<DocumentsAnswer>(body, encoding).map(|answer| encode(&answer)),
+        PATH_DIGEST => decode_body::<DigestAnswer>(body, encoding).map(|answer| encode(&answer)),
         PATH_FIND => decode_body::<FindAnswer>(body, encoding).map(|answer| encode(&answer)),
         _ => return body.to_vec(),
     };
@@ -234,6 +243,7 @@ fn others_cursors(clinic: &mut Clinic, reader: Reader) -> Heard {
         assert!(answer.pages.is_empty() && answer.origins.is_empty() && answer.durable.is_empty());
         assert_eq!(answer.epoch, request.epoch, "a stranger's cursor begins no epoch");
         // What the streams of others hold shows nowhere: streams that do not exist are answered the same.
+        request.digest = true;
         let mut absent = request.clone();
         for (cursor, index) in absent.cursors.iter_mut().zip(0_u8..) {
             cursor.stream.unit = UnitId(uuid::Uuid::from_bytes([index; 16]));
@@ -347,6 +357,7 @@ fn documents(clinic: &mut Clinic, reader: Reader) -> Heard {
     }
     let request = DocumentsRequest {
         documents: keys.iter().map(|(_, key)| key.id()).collect(),
+        records: clinic.patients.clone(),
     };
     let mut heard = posted(clinic, reader, PATH_DOCUMENTS, Encoding::Vereda, &request);
     let json = posted(clinic, reader, PATH_DOCUMENTS, Encoding::Json, &request);
@@ -354,6 +365,14 @@ fn documents(clinic: &mut Clinic, reader: Reader) -> Heard {
     let reply = ask(clinic, reader, "POST", PATH_DOCUMENTS, Encoding::Vereda, &request);
     let answer: DocumentsAnswer = decode_body(&reply.body, Encoding::Vereda).expect("an answer");
     assert!(answer.left_out.is_empty());
+    for record in &answer.records {
+        let place = clinic.patients.iter().position(|known| *known == record.patient);
+        let place = PLACES[place.expect("asked for")];
+        assert!(
+            reader.reads(place, Compartment::Identity),
+            "a record out of scope"
+        );
+    }
     for document in &answer.documents {
         let (patient, key) = keys
             .iter()
@@ -374,6 +393,70 @@ fn documents(clinic: &mut Clinic, reader: Reader) -> Heard {
             .push(format!("{} entries", text.entry_count()).into_bytes());
     }
     heard
+}
+
+/// The digests of every stream, asked for by their true place and root.
+fn digests(clinic: &mut Clinic, reader: Reader) -> Heard {
+    let mut heard = Heard::default();
+    let own = clinic.world.enrolment(reader.device).scope.streams;
+    for author in clinic.authors.clone() {
+        let author = Reader {
+            device: author,
+            ..reader
+        };
+        for (stream, seq, root) in roots(clinic, author, &mut Heard::default()) {
+            let request = |stream| DigestRequest {
+                stream,
+                seq,
+                root,
+                nodes: vec![DigestAsked::new(DigestNode::ROOT, &[0; DigestNode::CHILDREN])],
+            };
+            let absent = Stream::new(UnitId(uuid::Uuid::from_bytes([7; 16])), stream.compartment);
+            for encoding in [Encoding::Vereda, Encoding::Json] {
+                let reply = ask(clinic, reader, "POST", PATH_DIGEST, encoding, &request(stream));
+                heard.take(PATH_DIGEST, encoding, &reply);
+                if own.contains(&stream) {
+                    let answer: DigestAnswer = decode_body(&reply.body, encoding).expect("an answer");
+                    assert!(!answer.moved && answer.differing.is_empty() == (root == [0; 8].into()));
+                } else {
+                    let nothing = ask(clinic, reader, "POST", PATH_DIGEST, encoding, &request(absent));
+                    let (one, other) = (problem(&reply), problem(&nothing));
+                    assert_eq!(one, other, "forbidden and absent look the same");
+                }
+            }
+        }
+    }
+    for (stream, ..) in roots(clinic, reader, &mut heard) {
+        assert!(own.contains(&stream), "a root out of scope");
+    }
+    heard
+}
+
+/// A refusal, without what names its request.
+fn problem(reply: &Reply) -> (u16, serde_json::Value) {
+    let mut problem: serde_json::Value = serde_json::from_slice(&reply.body).expect("a problem");
+    problem["correlation_id"] = serde_json::Value::Null;
+    (reply.status, problem)
+}
+
+/// What a sync that asks says of every stream there is: where it ends, and its root there.
+fn roots(clinic: &mut Clinic, reader: Reader, heard: &mut Heard) -> Vec<(Stream, u64, ByteArray<8>)> {
+    let request = SyncRequest {
+        digest: true,
+        ..everything(clinic, reader)
+    };
+    let reply = ask(clinic, reader, "POST", PATH_SYNC, Encoding::Vereda, &request);
+    heard.take(PATH_SYNC, Encoding::Vereda, &reply);
+    let answer: SyncAnswer = decode_body(&reply.body, Encoding::Vereda).expect("an answer");
+    let ends = clinic.world.server_log();
+    let found = answer.digests.iter().map(|(index, root)| {
+        let stream = request.cursors[*index as usize].stream;
+        let seqs = ends.iter().filter(|(unit, compartment, ..)| {
+            unit == stream.unit.as_bytes().as_slice() && *compartment == stream.compartment.code()
+        });
+        (stream, seqs.map(|place| place.2 as u64).max().unwrap_or(0), *root)
+    });
+    found.collect()
 }
 
 /// Everybody's identifiers, for every unit.

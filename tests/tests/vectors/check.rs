@@ -9,9 +9,10 @@ use std::fmt::Debug;
 use vereda_core::document::{DocumentKey, LoadedDocument, operations};
 use vereda_core::id::{DocumentId, Incarnation, WriteId};
 use vereda_core::protocol::{
-    self, AuditRecord, DocumentsAnswer, DocumentsRequest, EnrolAnswer, EnrolRequest, EnrolmentCode,
-    FindAnswer, FindRequest, Problem, SegmentRequest, SegmentsAnswer, SegmentsRequest, SignedHeads,
-    SnapshotAnswer, SnapshotRequest, SyncAnswer, SyncRequest, TailAnswer, TailRequest, WholeHeads,
+    self, AuditRecord, DigestAnswer, DigestRequest, DocumentsAnswer, DocumentsRequest, EnrolAnswer,
+    EnrolRequest, EnrolmentCode, FindAnswer, FindRequest, Problem, SegmentRequest, SegmentsAnswer,
+    SegmentsRequest, SignedHeads, SnapshotAnswer, SnapshotRequest, SyncAnswer, SyncRequest, TailAnswer,
+    TailRequest, WholeHeads,
 };
 use vereda_core::record::{Class, KindRegistry, Write};
 
@@ -53,6 +54,8 @@ pub(crate) fn message(vector: &Value) {
         "SegmentsRequest" => drop(both_ways::<SegmentsRequest>(vector)),
         "SegmentsAnswer" => drop(both_ways::<SegmentsAnswer>(vector)),
         "SegmentRequest" => drop(both_ways::<SegmentRequest>(vector)),
+        "DigestRequest" => drop(both_ways::<DigestRequest>(vector)),
+        "DigestAnswer" => drop(both_ways::<DigestAnswer>(vector)),
         "DocumentsRequest" => drop(both_ways::<DocumentsRequest>(vector)),
         "DocumentsAnswer" => drop(both_ways::<DocumentsAnswer>(vector)),
         "SnapshotAnswer" => drop(both_ways::<SnapshotAnswer>(vector)),

@@ -6,7 +6,8 @@ use ed25519_dalek::{Signer, SigningKey};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use vereda_core::bytes::ByteBuf;
-use vereda_core::document::{DocumentKey, LoadedDocument, draft_digest};
+use vereda_core::document::digest::{DigestNode, record_leaf};
+use vereda_core::document::{DocumentKey, LoadedDocument, digest_leaf, draft_digest};
 use vereda_core::id::{ChartItemId, ConflictId, DocumentId, EntryId, Incarnation, PatientId, WriteId};
 use vereda_core::protocol::{
     ChainHash, CorrelationId, Encoding, Frozen, SignedHeads, advance_audit, advance_chain_by_checks,
@@ -14,6 +15,11 @@ use vereda_core::protocol::{
 };
 use vereda_core::record::{Compartment, Write, canonical_json};
 use vereda_core::time::Zoned;
+
+/// A leaf as its eight bytes, and its place in the tree.
+fn placed(id: &[u8; 16], leaf: u64) -> Value {
+    json!({"leaf": hex::encode(leaf.to_be_bytes()), "place": DigestNode::place_of(id)})
+}
 
 /// Computes the result of a vector from what it gives.
 fn result(vector: &Value) -> Value {
@@ -52,6 +58,19 @@ fn result(vector: &Value) -> Value {
                 &value(given, "subject"),
                 text(given, "field")
             ))
+        }
+        "document_leaf" => {
+            let mut heads: Vec<[u8; 32]> = value::<Vec<String>>(given, "heads")
+                .iter()
+                .map(|hash| hex::decode(hash).expect("hex").try_into().expect("a hash"))
+                .collect();
+            heads.sort_unstable();
+            let id: DocumentId = value(given, "document");
+            placed(id.as_bytes(), digest_leaf(&id, &heads))
+        }
+        "record_leaf" => {
+            let id: PatientId = value(given, "patient");
+            placed(id.as_bytes(), record_leaf(&id, number("version")))
         }
         "genesis" => json!(hex::encode(LoadedDocument::genesis_hash())),
         "draft_digest" => {
@@ -243,6 +262,17 @@ pub(crate) fn vectors() -> Vec<Value> {
         &format!("body_of_{name}"),
         "body",
         json!({"body": hex::encode(body)}),
+    ));
+    vectors.push(vector(
+        "leaf_of_a_document_with_two_heads",
+        "document_leaf",
+        json!({"document": DocumentId::derive("chapter", sample::patient(), "clinical", 2026, 0),
+               "heads": [hex::encode([0x22; 32]), hex::encode([0x11; 32])]}),
+    ));
+    vectors.push(vector(
+        "leaf_of_a_record",
+        "record_leaf",
+        json!({"patient": sample::patient(), "version": 2}),
     ));
     vectors.extend(by_columns());
     vectors

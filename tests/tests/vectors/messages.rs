@@ -3,17 +3,18 @@
 use super::{file, sample, tails};
 use serde_json::Value;
 use vereda_core::bytes::{ByteArray, ByteBuf};
+use vereda_core::document::digest::{DigestLeaf, DigestNode, record_leaf};
 use vereda_core::document::{LoadedDocument, operations};
 use vereda_core::error::{Code, SyncError};
 use vereda_core::id::{Incarnation, UserId};
 use vereda_core::protocol::{
-    AuditAnchor, AuditBatch, AuditItem, AuditRecord, ChangeReference, Credential, Cursor, DocumentChange,
-    DocumentsAnswer, DocumentsRequest, EnrolAnswer, EnrolRequest, EnrolmentCode, FindAnswer, FindRequest,
-    Found, Frozen, LogItem, Outcome, OutcomeRun, Page, PageItem, PartChange, PartItem, Person, Problem,
-    PushItem, QuarantineAnswer, ReferenceItem, ReferencePage, SEGMENT_FORM, Scope, Seen, SegmentName,
-    SegmentRequest, SegmentsAnswer, SegmentsRequest, SignedHeads, SnapshotAnswer, SnapshotDocument,
-    SnapshotRecord, SnapshotRequest, SyncAnswer, SyncRequest, Tokens, Unit, WholeHeads, change_check,
-    share_tag,
+    AuditAnchor, AuditBatch, AuditItem, AuditRecord, ChangeReference, Credential, Cursor, DigestAnswer,
+    DigestAsked, DigestBelow, DigestDiffering, DigestRequest, DocumentChange, DocumentsAnswer,
+    DocumentsRequest, EnrolAnswer, EnrolRequest, EnrolmentCode, FindAnswer, FindRequest, Found, Frozen,
+    LogItem, Outcome, OutcomeRun, Page, PageItem, PartChange, PartItem, Person, Problem, PushItem,
+    QuarantineAnswer, ReferenceItem, ReferencePage, SEGMENT_FORM, Scope, Seen, SegmentName, SegmentRequest,
+    SegmentsAnswer, SegmentsRequest, SignedHeads, SnapshotAnswer, SnapshotDocument, SnapshotRecord,
+    SnapshotRequest, SyncAnswer, SyncRequest, Tokens, Unit, WholeHeads, change_check, share_tag,
 };
 use vereda_core::record::{Compartment, Identifier, Stream};
 use vereda_core::redact::Sensitive;
@@ -236,6 +237,7 @@ fn idle_answer() -> SyncAnswer {
         quarantine: Vec::new(),
         segments: Vec::new(),
         unproven: Vec::new(),
+        digests: Vec::new(),
         signature: ByteArray::new([0x5a; 64]),
     }
 }
@@ -422,6 +424,68 @@ fn segments() -> SegmentsAnswer {
     }
 }
 
+/// What is asked and answered of digests.
+fn digests() -> Vec<Value> {
+    let mut sums = [0; DigestNode::CHILDREN];
+    (sums[0], sums[63]) = (1, u64::MAX);
+    let bucket = DigestNode::new(2, 4_095).expect("a bucket");
+    let request = DigestRequest {
+        stream: sample::stream(),
+        seq: 17,
+        root: ByteArray::new([0xd1; 8]),
+        nodes: vec![
+            DigestAsked::new(DigestNode::ROOT, &sums),
+            DigestAsked::new(bucket, &sums),
+        ],
+    };
+    let leaf = DigestLeaf {
+        id: *sample::patient().as_bytes(),
+        leaf: record_leaf(&sample::patient(), 2),
+    };
+    let differing = |depth, place, below| DigestDiffering { depth, place, below };
+    let answer = DigestAnswer {
+        epoch: 99,
+        moved: false,
+        differing: vec![
+            differing(1, 63, DigestBelow::of_sums(&sums)),
+            differing(3, 262_143, DigestBelow::of_leaves(&[leaf])),
+            differing(3, 262_142, DigestBelow::of_leaves(&[])),
+        ],
+        more: true,
+    };
+    let moved = DigestAnswer {
+        epoch: 99,
+        moved: true,
+        ..DigestAnswer::default()
+    };
+    let asked = SyncRequest {
+        digest: true,
+        ..idle_request()
+    };
+    let said = SyncAnswer {
+        digests: vec![(0, ByteArray::new([0xd1; 8]))],
+        ..idle_answer()
+    };
+    let records = DocumentsRequest {
+        documents: Vec::new(),
+        records: vec![sample::patient()],
+    };
+    let brought = DocumentsAnswer {
+        epoch: 99,
+        records: snapshot().records,
+        ..DocumentsAnswer::default()
+    };
+    vec![
+        file::encoded("digest_request", "DigestRequest", &request),
+        file::encoded("digest_answer", "DigestAnswer", &answer),
+        file::encoded("digest_answer_moved", "DigestAnswer", &moved),
+        file::encoded("sync_request_for_digests", "SyncRequest", &asked),
+        file::encoded("sync_answer_with_digests", "SyncAnswer", &said),
+        file::encoded("documents_request_for_records", "DocumentsRequest", &records),
+        file::encoded("documents_answer_with_records", "DocumentsAnswer", &brought),
+    ]
+}
+
 /// Every message, small and whole.
 pub(crate) fn vectors() -> Vec<Value> {
     let code = EnrolmentCode {
@@ -541,6 +605,7 @@ pub(crate) fn vectors() -> Vec<Value> {
             "DocumentsRequest",
             &DocumentsRequest {
                 documents: snapshot().documents.iter().map(|document| document.id).collect(),
+                records: Vec::new(),
             },
         ),
         file::encoded(
@@ -549,11 +614,13 @@ pub(crate) fn vectors() -> Vec<Value> {
             &DocumentsAnswer {
                 epoch: 99,
                 documents: snapshot().documents,
+                records: Vec::new(),
                 left_out: snapshot().documents.iter().map(|document| document.id).collect(),
             },
         ),
         file::encoded("problem", "Problem", &problem),
     ];
+    vectors.extend(digests());
     let records = audit_records();
     vectors.extend(
         records

@@ -32,7 +32,7 @@ pub fn answer_digest<S: DigestSource>(
     asked: &[(DigestNode, SumsBelow)],
 ) -> Result<(Vec<DigestDiffering>, bool), S::Error> {
     let mut differing = Vec::new();
-    let mut bytes = 0;
+    let (mut bytes, mut more) = (0, false);
     for (node, shown) in asked {
         let here = source.sums_below(*node)?;
         for ((child, here), shown) in node.children().zip(here).zip(shown) {
@@ -42,7 +42,10 @@ pub fn answer_digest<S: DigestSource>(
             if bytes > DIGEST_ANSWER_BYTES {
                 return Ok((differing, true));
             }
-            let below = below(source, child)?;
+            let Some(below) = below(source, child)? else {
+                more = true;
+                continue;
+            };
             bytes += below.bytes();
             differing.push(DigestDiffering {
                 depth: child.depth(),
@@ -51,19 +54,23 @@ pub fn answer_digest<S: DigestSource>(
             });
         }
     }
-    Ok((differing, false))
+    Ok((differing, more))
 }
 
-fn below<S: DigestSource>(source: &mut S, node: DigestNode) -> Result<DigestBelow, S::Error> {
+/// What is below a node; none where it is more than an answer takes, which no honest ids come to.
+fn below<S: DigestSource>(source: &mut S, node: DigestNode) -> Result<Option<DigestBelow>, S::Error> {
+    let most = match node.is_last() {
+        true => DIGEST_ANSWER_BYTES / LEAF_BYTES,
+        false => LEAVES_OVER_SUMS,
+    };
+    let leaves = source.leaves_in(node, most + 1)?;
+    if leaves.len() <= most {
+        return Ok(Some(DigestBelow::of_leaves(&leaves)));
+    }
     if node.is_last() {
-        let leaves = source.leaves_in(node, DIGEST_ANSWER_BYTES / LEAF_BYTES)?;
-        return Ok(DigestBelow::of_leaves(&leaves));
+        return Ok(None);
     }
-    let leaves = source.leaves_in(node, LEAVES_OVER_SUMS + 1)?;
-    if leaves.len() <= LEAVES_OVER_SUMS {
-        return Ok(DigestBelow::of_leaves(&leaves));
-    }
-    Ok(DigestBelow::of_sums(&source.sums_below(node)?))
+    Ok(Some(DigestBelow::of_sums(&source.sums_below(node)?)))
 }
 
 /// A comparison on its way down, on the side that asks.
@@ -93,14 +100,14 @@ impl Descent {
 
     /// Takes in what the other side says of the nodes last asked for. What it says of others is not looked at.
     pub fn take(&mut self, tree: &DigestTree, differing: &[DigestDiffering], more: bool) {
-        let asked: Vec<DigestNode> = self
-            .open
-            .drain(..self.open.len().min(DIGEST_NODES_MAX))
-            .collect();
+        let asked: Vec<DigestNode> = self.open.drain(..self.open.len().min(DIGEST_NODES_MAX)).collect();
         self.more |= more;
         for said in differing {
             let Some(node) = said.node() else { continue };
-            if !asked.iter().any(|asked| asked.children().any(|child| child == node)) {
+            if !asked
+                .iter()
+                .any(|asked| asked.children().any(|child| child == node))
+            {
                 continue;
             }
             match &said.below {

@@ -58,10 +58,7 @@ impl DigestTree {
     pub fn sums_below(&self, node: DigestNode) -> SumsBelow {
         let mut sums = [0; DigestNode::CHILDREN];
         for (sum, child) in sums.iter_mut().zip(node.children()) {
-            *sum = self
-                .under(child)
-                .iter()
-                .fold(0, |sum, (_, leaf)| sum ^ leaf.leaf);
+            *sum = self.under(child).iter().fold(0, |sum, (_, leaf)| sum ^ leaf.leaf);
         }
         sums
     }

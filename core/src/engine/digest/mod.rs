@@ -163,10 +163,7 @@ impl Engine {
     fn digest_is_due(&self, now: &Now) -> bool {
         let due_ms = self.comparing.kept.due_ms;
         let is_due = now.wall_ms >= due_ms || due_ms > now.wall_ms.saturating_add(DIGEST_EVERY_MS);
-        self.automatic
-            && is_due
-            && self.schedule.failure.is_none()
-            && self.schedule.last_success_ms.is_some()
+        self.automatic && is_due && self.schedule.failure.is_none() && self.schedule.last_success_ms.is_some()
     }
 
     /// Whether a step of a comparison is to be done.
@@ -224,7 +221,9 @@ impl Engine {
     /// A sync was applied to its end, and asked for the roots.
     pub(super) fn take_roots(&mut self, roots: &[(Stream, [u8; 8])]) {
         let connection = self.store.connection();
-        let Some(run) = &mut self.comparing.run else { return };
+        let Some(run) = &mut self.comparing.run else {
+            return;
+        };
         if !matches!(run.stage, Stage::Rooting) {
             return;
         }
@@ -292,9 +291,9 @@ impl Engine {
         let code = match report {
             SyncReport::Done => return,
             SyncReport::NeedsPerson { code } => code.as_str().to_owned(),
-            SyncReport::AgainLater { code, .. } => {
-                code.clone().unwrap_or_else(|| Code::NoContact.as_str().to_owned())
-            }
+            SyncReport::AgainLater { code, .. } => code
+                .clone()
+                .unwrap_or_else(|| Code::NoContact.as_str().to_owned()),
         };
         let Some(mut run) = self.comparing.run.take() else {
             return;

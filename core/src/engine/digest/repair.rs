@@ -31,7 +31,9 @@ impl Repairing {
             };
             match found.compartment {
                 Compartment::Identity => repairing.left_records.push_back(PatientId::from_bytes(leaf.id)),
-                _ => repairing.left_documents.push_back(DocumentId::from_bytes(leaf.id)),
+                _ => repairing
+                    .left_documents
+                    .push_back(DocumentId::from_bytes(leaf.id)),
             }
         }
         repairing
@@ -54,7 +56,10 @@ impl Repairing {
     }
 
     pub(super) fn is_over(&self) -> bool {
-        self.left_documents.is_empty() && self.left_records.is_empty() && self.asked.is_none() && !self.has_come()
+        self.left_documents.is_empty()
+            && self.left_records.is_empty()
+            && self.asked.is_none()
+            && !self.has_come()
     }
 
     pub(super) fn take(&mut self, epoch: Option<u64>, body: &[u8]) -> Result<()> {
@@ -73,7 +78,9 @@ impl Repairing {
 impl Engine {
     /// Asks for the next that differ, where nothing is asked yet.
     pub(super) fn ask_repair(&mut self, now: Now, entropy: &mut dyn Entropy, effects: &mut Vec<Effect>) {
-        let Some(run) = &mut self.comparing.run else { return };
+        let Some(run) = &mut self.comparing.run else {
+            return;
+        };
         let Stage::Repairing(repairing) = &mut run.stage else {
             return;
         };

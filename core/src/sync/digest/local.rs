@@ -64,7 +64,8 @@ impl LocalDigest {
     /// Takes note of what a step changed.
     pub fn note(&mut self, changes: &Changes) {
         self.is_void |= changes.many;
-        let read = |patient: &&PatientId| self.is_walked || self.after.is_some_and(|after| **patient <= after);
+        let read =
+            |patient: &&PatientId| self.is_walked || self.after.is_some_and(|after| **patient <= after);
         let stale: Vec<PatientId> = changes.patients.iter().filter(read).copied().collect();
         self.stale.extend(stale);
     }

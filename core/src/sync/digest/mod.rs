@@ -4,12 +4,12 @@
 mod local;
 mod outcome;
 
-pub use local::LocalDigest;
 use crate::error::Result;
 use crate::outbox::lay_on_top;
 use crate::protocol::SnapshotDocument;
 use crate::replica::{Repair, repair_document};
 use crate::step::Step;
+pub use local::LocalDigest;
 use std::collections::BTreeSet;
 
 pub use outcome::{DigestKept, DigestReport};

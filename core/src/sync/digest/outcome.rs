@@ -78,7 +78,11 @@ impl DigestKept {
         let whole = report.streams > 0 && report.skipped == 0 && report.code.is_none();
         let kept = Self {
             due_ms,
-            verified_ms: if whole { Some(step.now.wall_ms) } else { self.verified_ms },
+            verified_ms: if whole {
+                Some(step.now.wall_ms)
+            } else {
+                self.verified_ms
+            },
             found: self.found + report.found,
             repaired: self.repaired + report.repaired,
             standing: if report.streams > 0 {

@@ -134,7 +134,9 @@ impl SqliteStore {
         let mut rows = statement.query(params![stream.unit.as_bytes(), stream.compartment.code()])?;
         while let Some(row) = rows.next()? {
             let bucket: u32 = row.get(0)?;
-            *sums.get_mut(bucket as usize).ok_or(StoreError::Damaged("digest"))? = unsigned(row.get(1)?);
+            *sums
+                .get_mut(bucket as usize)
+                .ok_or(StoreError::Damaged("digest"))? = unsigned(row.get(1)?);
         }
         Ok(sums)
     }
@@ -257,6 +259,24 @@ impl SqliteStore {
         Ok(())
     }
 
+    /// The leaf of a record, where it has one, and the unit whose sums it is in.
+    pub(super) fn read_record_leaf(
+        &mut self,
+        tenant: TenantId,
+        patient: PatientId,
+    ) -> StoreResult<Option<(Option<u64>, UnitId)>> {
+        let known: Option<(Option<i64>, Vec<u8>)> = self
+            .connection
+            .prepare_cached("select leaf, unit from record where tenant = ?1 and patient = ?2")?
+            .query_row(params![tenant.as_bytes(), patient.as_bytes()], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()?;
+        known
+            .map(|(leaf, unit)| Ok((leaf.map(unsigned), id("record", &unit, UnitId::from_slice)?)))
+            .transpose()
+    }
+
     /// Moves a patient's documents to another unit, and their leaves to its sums.
     pub(super) fn move_documents(
         &mut self,
@@ -264,7 +284,8 @@ impl SqliteStore {
         patient: PatientId,
         to: UnitId,
     ) -> StoreResult<()> {
-        let documents: Vec<(Vec<u8>, Vec<u8>, u8, Option<i64>)> = self
+        type Moving = (Vec<u8>, Vec<u8>, u8, Option<i64>);
+        let documents: Vec<Moving> = self
             .connection
             .prepare_cached(
                 "select id, unit, compartment, leaf from document
@@ -277,8 +298,7 @@ impl SqliteStore {
             .collect::<Result<_, _>>()?;
         for (document, unit, compartment, stored) in documents {
             let from = id("document", &unit, UnitId::from_slice)?;
-            let compartment =
-                Compartment::from_code(compartment).ok_or(StoreError::Damaged("document"))?;
+            let compartment = Compartment::from_code(compartment).ok_or(StoreError::Damaged("document"))?;
             self.connection
                 .prepare_cached("update document set unit = ?3 where tenant = ?1 and id = ?2")?
                 .execute(params![tenant.as_bytes(), document, to.as_bytes()])?;

@@ -3,8 +3,8 @@
 use super::{SqliteStore, id, signed, unsigned};
 use crate::store::{RecordRow, StoreError, StoreResult};
 use rusqlite::{OptionalExtension, params};
-use vereda_core::id::{PatientId, TenantId, UnitId};
 use vereda_core::document::digest::{DigestNode, record_leaf};
+use vereda_core::id::{PatientId, TenantId, UnitId};
 use vereda_core::protocol::{decode, encode};
 use vereda_core::record::{Compartment, Stream};
 
@@ -41,21 +41,12 @@ impl SqliteStore {
     ) -> StoreResult<()> {
         let place: [&[u8]; 3] = [b"record", tenant.as_bytes(), patient.as_bytes()];
         let sealed = self.seal(tenant, patient, &place, &encode(&row.record))?;
-        let known: Option<(Option<i64>, Vec<u8>)> = self
-            .connection
-            .prepare_cached("select leaf, unit from record where tenant = ?1 and patient = ?2")?
-            .query_row(params![tenant.as_bytes(), patient.as_bytes()], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
-            .optional()?;
+        let known = self.read_record_leaf(tenant, patient)?;
         let is_new = known.is_none();
-        let (before, home) = match known {
-            Some((before, unit)) => (before, id("record", &unit, UnitId::from_slice)?),
-            None => (None, row.unit),
-        };
+        let (before, home) = known.unwrap_or((None, row.unit));
         let leaf = record_leaf(&patient, row.version);
         let stream = Stream::new(home, Compartment::Identity);
-        self.change_sum(&stream, patient.as_bytes(), before.map_or(0, unsigned) ^ leaf)?;
+        self.change_sum(&stream, patient.as_bytes(), before.unwrap_or(0) ^ leaf)?;
         self.connection
             .prepare_cached(
                 "insert into record (tenant, patient, unit, version, sealed, leaf, place)
@@ -96,18 +87,10 @@ impl SqliteStore {
         patient: PatientId,
         unit: UnitId,
     ) -> StoreResult<()> {
-        let known: Option<(Option<i64>, Vec<u8>)> = self
-            .connection
-            .prepare_cached("select leaf, unit from record where tenant = ?1 and patient = ?2")?
-            .query_row(params![tenant.as_bytes(), patient.as_bytes()], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
-            .optional()?;
-        if let Some((Some(leaf), from)) = known {
-            let from = id("record", &from, UnitId::from_slice)?;
+        if let Some((Some(leaf), from)) = self.read_record_leaf(tenant, patient)? {
             for unit in [from, unit] {
                 let stream = Stream::new(unit, Compartment::Identity);
-                self.change_sum(&stream, patient.as_bytes(), unsigned(leaf))?;
+                self.change_sum(&stream, patient.as_bytes(), leaf)?;
             }
         }
         self.connection
