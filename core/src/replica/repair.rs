@@ -62,11 +62,12 @@ pub fn repair_document(step: &mut Step<'_>, document: &SnapshotDocument) -> Resu
         return Ok(Repair::Failed);
     };
     documents::replace_accepted(step.transaction, &id, &merged.save())?;
-    documents::set_as_of(step.transaction, &id, merged.entry_count(), document.as_of)?;
+    let (entries, unit) = (merged.entry_count(), document.stream.unit);
+    documents::set_as_of(step.transaction, &id, entries, &unit, document.as_of)?;
     documents::set_health(step.transaction, &id, DocumentHealth::Whole)?;
     step.documents.evict(&id);
     if !documents::has_pending(step.transaction, &id)? {
-        reproject(step, &key, row.unit)?;
+        reproject(step, &key, unit)?;
     }
     let mut theirs = gate::admit_document(&document.saved).map_or(Vec::new(), |admitted| admitted.heads);
     theirs.sort_unstable();

@@ -17,4 +17,3 @@ create index document_by_place on document (tenant, unit, compartment, place) wh
 create index document_unsummed on document (tenant, unit, compartment) where leaf is null;
 create index record_by_place on record (tenant, unit, place) where leaf is not null;
 create index record_unsummed on record (tenant, unit) where leaf is null;
-create index share_open on share (tenant, unit) where ended_ms is null;

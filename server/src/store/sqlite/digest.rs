@@ -177,7 +177,7 @@ impl SqliteStore {
     }
 
     /// The leaves of patients at home elsewhere whom an open share brings into a stream.
-    pub(super) fn read_guests(
+    pub(super) fn read_guest_leaves(
         &mut self,
         tenant: TenantId,
         stream: &Stream,

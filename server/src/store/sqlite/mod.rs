@@ -348,7 +348,7 @@ impl ServerStore for SqliteStore {
         stream: &Stream,
         now_ms: EpochMs,
     ) -> StoreResult<Vec<DigestLeaf>> {
-        self.read_guests(tenant, stream, now_ms)
+        self.read_guest_leaves(tenant, stream, now_ms)
     }
 
     fn append_change(
