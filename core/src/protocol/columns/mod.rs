@@ -38,47 +38,67 @@ const TEXT_END: u8 = 0xff;
 /// Where an item stands: the keys that lead to it.
 type Place = u32;
 
+/// What is known of a place; 0 where nothing is: the first column is the structure's, and no place lies above itself.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    /// The column of each kind of leaf.
+    columns: [usize; TEXT as usize + 1],
+    /// The places of the items of an array here.
+    elements: [Place; TUPLE_MAX as usize + 1],
+}
+
 /// The places met so far, and the column of each for each kind of leaf, numbered as they are met: both sides count
 /// alike, so no name of a column travels.
 struct Places<'a> {
+    known: Vec<Known>,
     below: HashMap<(Place, &'a [u8]), Place>,
-    columns: HashMap<(Place, u8), usize>,
     previous: Vec<u64>,
 }
 
 impl<'a> Places<'a> {
     fn new() -> Self {
         Self {
+            known: vec![Known::default()],
             below: HashMap::new(),
-            columns: HashMap::new(),
             previous: vec![0],
         }
     }
 
-    fn below(&mut self, place: Place, step: &'a [u8]) -> Option<Place> {
-        let next = self.below.len() as Place + 1;
-        let found = *self.below.entry((place, step)).or_insert(next);
-        (found as usize <= PLACES_MAX).then_some(found)
+    fn next(&mut self) -> Option<Place> {
+        let next = self.known.len();
+        self.known.push(Known::default());
+        (next <= PLACES_MAX).then_some(next as Place)
+    }
+
+    fn below(&mut self, place: Place, key: &'a [u8]) -> Option<Place> {
+        if let Some(found) = self.below.get(&(place, key)) {
+            return Some(*found);
+        }
+        let next = self.next()?;
+        self.below.insert((place, key), next);
+        Some(next)
     }
 
     fn element(&mut self, place: Place, count: u64, index: u64) -> Option<Place> {
-        // Steps no key can be: the heads of arrays.
-        const STEPS: [&[u8]; 5] = [&[0x80], &[0x81], &[0x82], &[0x83], &[0x84]];
-        let index = if count <= TUPLE_MAX {
-            index as usize
-        } else {
-            TUPLE_MAX as usize
-        };
-        self.below(place, STEPS[index])
+        let index = if count <= TUPLE_MAX { index } else { TUPLE_MAX } as usize;
+        match self.known[place as usize].elements[index] {
+            0 => {
+                let next = self.next()?;
+                self.known[place as usize].elements[index] = next;
+                Some(next)
+            }
+            found => Some(found),
+        }
     }
 
     fn column(&mut self, place: Place, kind: u8) -> usize {
         let next = self.previous.len();
-        let column = *self.columns.entry((place, kind)).or_insert(next);
-        if column == next {
+        let column = &mut self.known[place as usize].columns[kind as usize];
+        if *column == 0 {
+            *column = next;
             self.previous.push(0);
         }
-        column
+        *column
     }
 }
 
