@@ -181,6 +181,7 @@ fn take_rows(step: &mut Step<'_>, stream: &Stream, as_of: u64, document: Segment
     let filled = (entries, bytes);
     documents::put_rows_only(step.transaction, &key, &stream.unit, filled, document.leaf, as_of)?;
     let is_new = known.is_none();
+    let mut plain = Vec::with_capacity(document.entries.len());
     for entry in document.entries {
         let receipt = (entry.seq, entry.received_ms);
         if !is_new && entries::get(step.transaction, &key.patient, &entry.id)?.is_some() {
@@ -195,10 +196,10 @@ fn take_rows(step: &mut Step<'_>, stream: &Stream, as_of: u64, document: Segment
             };
             take_state(step, &key, stream, &entry.id, &state, &[receipt])?;
         } else {
-            let row = entry_rows::plain_row(&key, &entry.id, entry.header);
-            entries::put_new(step.transaction, &row, receipt, &mut step.counts)?;
+            plain.push((entry_rows::plain_row(&key, &entry.id, entry.header), receipt));
         }
     }
+    entries::put_all_new(step.transaction, &plain, &mut step.counts)?;
     for state in document.states {
         if !is_new && entries::get(step.transaction, &key.patient, &state.id)?.is_some() {
             continue;

@@ -4,7 +4,7 @@ mod find;
 mod write;
 
 pub use find::{anybodys, get, last_imported};
-pub use write::{put, put_new, remove};
+pub use write::{put, put_all_new, remove};
 
 use super::stretch::{self, Look, Stretch};
 use super::{StoreError, id_column, optional_id_column};

@@ -6,7 +6,7 @@ use crate::id::{EntryId, PatientId, UnitId};
 use crate::store::entry_counts::CountChanges;
 use crate::store::{StoreError, id_column, receipts};
 use crate::time::Zoned;
-use rusqlite::{Connection, params};
+use rusqlite::{CachedStatement, Connection, params};
 
 /// Writes an entry's row in the place of the one it had, and what follows from it for the entry it speaks of.
 pub fn put(connection: &Connection, entry: &EntryRow, counts: &mut CountChanges) -> Result<(), StoreError> {
@@ -15,48 +15,65 @@ pub fn put(connection: &Connection, entry: &EntryRow, counts: &mut CountChanges)
         receipts::keep_of_row(connection, (&before.place.0, &before.place.2))?;
         before.remove(connection, counts)?;
     }
-    write(connection, entry, None, counts)?;
+    RowWriter::prepare(connection)?.write(entry, None, counts)?;
     refresh_related(connection, entry, counts)
 }
 
-/// Writes the row of an entry that is new here, with its receipt (seq, received).
-pub fn put_new(
+/// Writes the rows of entries that are new here, each with its receipt (seq, received).
+pub fn put_all_new(
     connection: &Connection,
-    entry: &EntryRow,
-    receipt: (u64, i64),
+    rows: &[(EntryRow, (u64, i64))],
     counts: &mut CountChanges,
 ) -> Result<(), StoreError> {
-    write(connection, entry, Some(receipt), counts)?;
-    refresh_related(connection, entry, counts)
+    let mut writer = RowWriter::prepare(connection)?;
+    for (entry, receipt) in rows {
+        writer.write(entry, Some(*receipt), counts)?;
+    }
+    for (entry, _) in rows {
+        refresh_related(connection, entry, counts)?;
+    }
+    Ok(())
 }
 
-fn write(
-    connection: &Connection,
-    entry: &EntryRow,
-    receipt: Option<(u64, i64)>,
-    counts: &mut CountChanges,
-) -> Result<(), StoreError> {
-    let (relation, related, related_patient) = match &entry.relation {
-        Some(RelationRow::Amends(entry)) => (1, Some(entry), None),
-        Some(RelationRow::Retracts(entry)) => (2, Some(entry), None),
-        Some(RelationRow::MovedFrom(patient, entry)) => (3, Some(entry), Some(patient)),
-        None => (0, None, None),
-    };
-    let status = match entry.status {
-        EntryStatus::Draft => EntryStatus::Draft,
-        // A row that was not there may have been spoken of before it came.
-        _ => spoken_of(connection, &entry.patient, &entry.id)?,
-    };
-    let written = connection
-        .prepare_cached(
-            "INSERT OR IGNORE INTO entry (id, patient, occurred_ms, occurred_offset, kind, status, text, body, author,
-             unit, compartment, recorded_ms, recorded_offset, year, part, marks, relation, related_entry,
-             related_patient, origin_resource, origin_performer, origin_digest, write_id, headers, late_edit,
-             draft_digest, seq, received_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
-             ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
-        )?
-        .execute(params![
+/// The statements that write a row, for as many as there are.
+struct RowWriter<'connection> {
+    insert: CachedStatement<'connection>,
+    spoken_of: CachedStatement<'connection>,
+}
+
+impl<'connection> RowWriter<'connection> {
+    fn prepare(connection: &'connection Connection) -> Result<Self, StoreError> {
+        Ok(Self {
+            insert: connection.prepare_cached(
+                "INSERT OR IGNORE INTO entry (id, patient, occurred_ms, occurred_offset, kind, status, text, body,
+                 author, unit, compartment, recorded_ms, recorded_offset, year, part, marks, relation, related_entry,
+                 related_patient, origin_resource, origin_performer, origin_digest, write_id, headers, late_edit,
+                 draft_digest, seq, received_ms)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
+                 ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
+            )?,
+            spoken_of: spoken_of_statement(connection)?,
+        })
+    }
+
+    fn write(
+        &mut self,
+        entry: &EntryRow,
+        receipt: Option<(u64, i64)>,
+        counts: &mut CountChanges,
+    ) -> Result<(), StoreError> {
+        let (relation, related, related_patient) = match &entry.relation {
+            Some(RelationRow::Amends(entry)) => (1, Some(entry), None),
+            Some(RelationRow::Retracts(entry)) => (2, Some(entry), None),
+            Some(RelationRow::MovedFrom(patient, entry)) => (3, Some(entry), Some(patient)),
+            None => (0, None, None),
+        };
+        let status = match entry.status {
+            EntryStatus::Draft => EntryStatus::Draft,
+            // A row that was not there may have been spoken of before it came.
+            _ => spoken_of(&mut self.spoken_of, &entry.patient, &entry.id)?,
+        };
+        let written = self.insert.execute(params![
             entry.id,
             entry.patient,
             entry.occurred_at.utc_ms,
@@ -86,12 +103,13 @@ fn write(
             receipt.map(|(seq, _)| seq as i64),
             receipt.map(|(_, received_ms)| received_ms),
         ])?;
-    // A row of this very place is here: it stays.
-    if written == 1 {
-        let what = (entry.unit, entry.kind.as_str(), entry.occurred_at);
-        counts.note(what, (status, relation), 1);
+        // A row of this very place is here: it stays.
+        if written == 1 {
+            let what = (entry.unit, entry.kind.as_str(), entry.occurred_at);
+            counts.note(what, (status, relation), 1);
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn refresh_related(
@@ -171,12 +189,18 @@ impl RowBefore {
     }
 }
 
-fn spoken_of(connection: &Connection, patient: &PatientId, id: &EntryId) -> Result<EntryStatus, StoreError> {
-    let strongest: Option<u8> = connection
-        .prepare_cached(
-            "SELECT max(relation) FROM entry WHERE related_entry = ?1 AND relation IN (1, 2) AND patient = ?2",
-        )?
-        .query_row(params![id, patient], |row| row.get(0))?;
+fn spoken_of_statement(connection: &Connection) -> Result<CachedStatement<'_>, StoreError> {
+    Ok(connection.prepare_cached(
+        "SELECT max(relation) FROM entry WHERE related_entry = ?1 AND relation IN (1, 2) AND patient = ?2",
+    )?)
+}
+
+fn spoken_of(
+    statement: &mut CachedStatement<'_>,
+    patient: &PatientId,
+    id: &EntryId,
+) -> Result<EntryStatus, StoreError> {
+    let strongest: Option<u8> = statement.query_row(params![id, patient], |row| row.get(0))?;
     Ok(match strongest {
         Some(1) => EntryStatus::Amended,
         Some(2) => EntryStatus::EnteredInError,
@@ -193,7 +217,7 @@ fn refresh_status(
     let Some(row) = RowBefore::find(connection, patient, id)? else {
         return Ok(());
     };
-    let status = spoken_of(connection, &row.place.0, id)?;
+    let status = spoken_of(&mut spoken_of_statement(connection)?, &row.place.0, id)?;
     if row.status == EntryStatus::Draft || row.status == status {
         return Ok(());
     }
