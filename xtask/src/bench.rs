@@ -12,7 +12,7 @@ use crate::{process, workspace};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Leaves the store of 1,000,000 entries out.
+    /// Leaves what is measured with 1,000,000 entries out.
     #[arg(long)]
     quick: bool,
 }
@@ -36,10 +36,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         vec!["wire"],
         vec!["gate"],
         vec!["busy"],
+        vec!["first-sync", "--entries", "100000"],
+        vec!["first-sync", "--entries", "100000", "--http"],
     ];
     if !arguments.quick {
         parts.push(vec!["read", "--entries", "1000000"]);
         parts.push(vec!["stats"]);
+        parts.push(vec!["first-sync", "--entries", "1000000"]);
     }
     let mut figures = Vec::new();
     for part in parts {

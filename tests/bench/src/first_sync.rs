@@ -3,7 +3,7 @@
 
 use crate::clinic::{Clinic, KEY, fill};
 use crate::figure::Figure;
-use crate::measure::seconds;
+use crate::measure::{processor_seconds, seconds};
 use crate::{floor, measure};
 use std::path::Path;
 use std::process::Command;
@@ -16,12 +16,20 @@ use vereda_core::platform::native::{HttpTransport, OpenOptions, open};
 use vereda_server::net::{RunningServer, ServeConfig};
 use vereda_server::{Limits, ServerKeys, ServerOptions};
 
+/// When every row was here.
+#[derive(Clone, Copy)]
+struct RowsIn {
+    at: f64,
+    processor_at: f64,
+    bytes: u64,
+}
+
 /// Counts bodies and notes when the first document is asked for: then every row is here and the log is read.
 struct Watched<T> {
     inner: T,
     bytes: AtomicU64,
     requests: AtomicU64,
-    rows_in: Mutex<Option<(f64, u64)>>,
+    rows_in: Mutex<Option<RowsIn>>,
     /// Replies with bytes of segments that are still to be cut in their middle.
     cuts: AtomicU64,
 }
@@ -47,7 +55,11 @@ impl<T: Transport + 'static> Transport for Shared<T> {
         if request.path == "/v1/documents" {
             let mut rows_in = watched.rows_in.lock().expect("no panic");
             if rows_in.is_none() {
-                *rows_in = Some((seconds(), watched.bytes.load(Ordering::SeqCst)));
+                *rows_in = Some(RowsIn {
+                    at: seconds(),
+                    processor_at: processor_seconds(),
+                    bytes: watched.bytes.load(Ordering::SeqCst),
+                });
             }
         }
         watched.requests.fetch_add(1, Ordering::SeqCst);
@@ -77,6 +89,8 @@ impl<T: Transport + 'static> Transport for Shared<T> {
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Round {
     rows_seconds: f64,
+    /// Of the process the device is in.
+    rows_processor_seconds: f64,
     rows_bytes: u64,
     all_seconds: f64,
     all_bytes: u64,
@@ -100,17 +114,18 @@ async fn first_sync<T: Transport + 'static>(
         .await
         .expect("the device enrols");
     watched.bytes.store(0, Ordering::SeqCst);
-    let started = seconds();
+    let (started, processor_started) = (seconds(), processor_seconds());
     let end = device.sync_once(3_600_000).await.expect("a round");
     assert_eq!(end, vereda_core::client::SyncEnd::Done);
-    let (rows_at, rows_bytes) = watched
+    let rows_in = watched
         .rows_in
         .lock()
         .expect("no panic")
         .expect("documents were asked for");
     Round {
-        rows_seconds: rows_at - started,
-        rows_bytes,
+        rows_seconds: rows_in.at - started,
+        rows_processor_seconds: rows_in.processor_at - processor_started,
+        rows_bytes: rows_in.bytes,
         all_seconds: seconds() - started,
         all_bytes: watched.bytes.load(Ordering::SeqCst),
         requests: watched.requests.load(Ordering::SeqCst),
@@ -164,7 +179,7 @@ pub(crate) async fn run(entries: u32, http: bool) {
         }
         .print();
     };
-    let per_second = f64::from(entries) / floor;
+    let per_second = f64::from(entries) / floor.seconds;
     let what = format!("first sync of {entries} entries {place}");
     figure(
         format!("{what}, entries/s"),
@@ -221,6 +236,14 @@ pub(crate) async fn run(entries: u32, http: bool) {
     today(&clinic, folder.path(), &code("today"), patients).await;
     if http {
         let goal = Some(("<=", 100.0));
+        let each = |seconds: f64| seconds * 1e6 / f64::from(entries);
+        figure(
+            format!("{what}, processor time of the device for each"),
+            each(warm.rows_processor_seconds),
+            "µs",
+            None,
+            Some(each(floor.processor_seconds)),
+        );
         figure(
             format!("{what}, peak memory"),
             warm.peak_megabytes,

@@ -108,8 +108,8 @@ pub(crate) fn replay(filled: &Path, path: &Path, transactions: usize) -> Floor {
 }
 
 /// Inserts the timeline's rows of `filled` into a new store at `path`, in their clustered order, a thousand in a
-/// transaction, as many in one read. Returns the seconds the inserts took.
-pub(crate) fn in_order(filled: &Path, path: &Path) -> f64 {
+/// transaction, as many in one read.
+pub(crate) fn in_order(filled: &Path, path: &Path) -> Floor {
     let mut source =
         Store::open(&Location::File(filled.to_owned()), &StoreKey::new(KEY)).expect("the filled store");
     let mut target = Store::open(&Location::File(path.to_owned()), &StoreKey::new(KEY)).expect("a store");
@@ -120,7 +120,10 @@ pub(crate) fn in_order(filled: &Path, path: &Path) -> f64 {
         .expect("a statement");
     let columns = statement.column_count();
     let mut found = statement.query([]).expect("rows");
-    let mut took = 0.0;
+    let mut took = Floor {
+        seconds: 0.0,
+        processor_seconds: 0.0,
+    };
     loop {
         let mut rows: Rows = Vec::new();
         while rows.len() < 1_000
@@ -135,7 +138,7 @@ pub(crate) fn in_order(filled: &Path, path: &Path) -> f64 {
         if rows.is_empty() {
             return took;
         }
-        let started = seconds();
+        let (started, processor_started) = (seconds(), processor_seconds());
         let transaction = target
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
             .expect("begins");
@@ -143,6 +146,7 @@ pub(crate) fn in_order(filled: &Path, path: &Path) -> f64 {
             insert(&transaction, "entry", row);
         }
         transaction.commit().expect("commits");
-        took += seconds() - started;
+        took.seconds += seconds() - started;
+        took.processor_seconds += processor_seconds() - processor_started;
     }
 }
