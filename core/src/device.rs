@@ -3,7 +3,7 @@
 use crate::bytes::ByteArray;
 use crate::entropy::Entropy;
 use crate::error::{Code, Result, SyncError};
-use crate::id::{Incarnation, PatientId, StoreId, TenantId, UnitId, UserId};
+use crate::id::{DocumentId, Incarnation, PatientId, StoreId, TenantId, UnitId, UserId};
 use crate::protocol::{Scope, Tokens};
 use crate::store::{StoreError, meta};
 use crate::time::{EpochMs, Hlc, Now};
@@ -73,6 +73,18 @@ pub enum Departures {
     Emptying,
 }
 
+/// How far fetching everything again has come (`Client::resync`).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resync {
+    /// It begins when the server has answered: without a network nothing changes.
+    Wanted,
+    /// Documents are noted as to be fetched; up to this one they are.
+    Marking(Option<DocumentId>),
+    /// Logs or segments are read, and documents come.
+    Fetching,
+}
+
 /// What is known of server time.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub struct ServerClock {
@@ -99,6 +111,8 @@ pub struct Device {
     pub last_accepted: Option<LastAccepted>,
     /// A walk over the patients that takes away who is no longer in scope; none where nobody is known to have left.
     pub departures: Option<Departures>,
+    /// Everything is being fetched again; none where it is not.
+    pub resync: Option<Resync>,
     stored_counters: Option<Counters>,
 }
 
@@ -135,6 +149,7 @@ impl Device {
             clock: meta::get(connection, "clock")?,
             last_accepted: meta::get(connection, "last_accepted")?,
             departures: meta::get(connection, "departures")?,
+            resync: meta::get(connection, "resync")?,
             stored_counters: counters,
         })
     }
@@ -179,6 +194,16 @@ impl Device {
             meta::set(connection, "last_accepted", &last)?;
             self.last_accepted = Some(last);
         }
+        Ok(())
+    }
+
+    /// Notes how far fetching everything again has come; none: it is over.
+    pub fn set_resync(&mut self, connection: &Connection, resync: Option<Resync>) -> Result<(), StoreError> {
+        match &resync {
+            Some(resync) => meta::set(connection, "resync", resync)?,
+            None => meta::remove(connection, "resync")?,
+        }
+        self.resync = resync;
         Ok(())
     }
 

@@ -105,6 +105,17 @@ impl World {
         });
     }
 
+    /// Makes all waiting writes due only in four minutes.
+    pub fn hold_back_all(&mut self, device: usize) {
+        let waiting = self.outbox(device);
+        let due_ms = self.devices[device].clock.now().boot_ms as i64 + 240_000;
+        self.edit_store(device, |store| {
+            for write in &waiting {
+                outbox::set_retry(store.connection(), write.n, 1, due_ms, "internal").expect("held back");
+            }
+        });
+    }
+
     /// Parks the oldest waiting write.
     pub fn forge_park(&mut self, device: usize, reason: &str) {
         let n = self.outbox(device).first().expect("a write waits").n;

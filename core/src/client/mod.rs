@@ -14,6 +14,7 @@ mod patients;
 mod placement;
 mod queue;
 mod reference;
+mod resync;
 mod splice;
 mod statistics;
 mod timeline;

@@ -65,7 +65,8 @@ impl<T> Page<T> {
 /// Whether what is here is everything the server had at the last contact.
 pub(super) fn completeness(step: &Step<'_>) -> Result<Completeness> {
     let streams = &step.device.enrolled()?.scope.streams;
-    let complete = crate::store::cursors::all_caught_up(step.transaction, streams)?;
+    let complete =
+        crate::store::cursors::all_caught_up(step.transaction, streams)? && step.device.resync.is_none();
     let schedule: Option<crate::sync::Schedule> = crate::store::meta::get(step.transaction, "schedule")?;
     Ok(match schedule.and_then(|schedule| schedule.last_success_ms) {
         Some(last) if complete && step.now.wall_ms.saturating_sub(last) > 120_000 => {

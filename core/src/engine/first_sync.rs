@@ -351,10 +351,9 @@ impl Engine {
                 self.slot.documents.extend(answer.documents);
                 // The server has none of this name for us: the rows stay, what speaks of it is kept unread.
                 self.transact(now, entropy, effects, |step| {
-                    for id in &missing {
-                        documents::set_health(step.transaction, id, DocumentHealth::Quarantined)?;
-                    }
-                    Ok(())
+                    missing
+                        .iter()
+                        .try_for_each(|id| crate::replica::keep_document(step, id))
                 })
             }
             Asking::Piece(_) => Err(SyncError::from(Code::NotOurServer)),

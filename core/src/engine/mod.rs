@@ -9,6 +9,7 @@ mod exchange;
 mod first_sync;
 mod give_back;
 mod pending;
+mod resync;
 mod round;
 mod status;
 
@@ -63,6 +64,7 @@ pub struct Engine {
     with_refresh: bool,
     ask_again: bool,
     departures_failed: bool,
+    resync_failed: bool,
     last_poll_boot_ms: Option<u64>,
     slot: first_sync::Slot,
     comparing: digest::Comparing,
@@ -138,6 +140,7 @@ impl Engine {
             with_refresh: false,
             ask_again: false,
             departures_failed: false,
+            resync_failed: false,
             last_poll_boot_ms: None,
             slot: first_sync::Slot::default(),
             comparing,
@@ -154,8 +157,10 @@ impl Engine {
         let mut effects = Vec::new();
         match event {
             Event::Command(mut command) => {
+                let resyncs = self.device.resync.is_some();
                 let ran = self.transact(now, entropy, &mut effects, |step| command.run(step));
                 effects.push(Effect::Reply(Box::new(move || command.finish(ran))));
+                self.ask_again |= !resyncs && self.device.resync.is_some();
             }
             Event::Status(reply) => {
                 let status = self.status(&now);

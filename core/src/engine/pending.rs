@@ -8,6 +8,8 @@ impl Engine {
         let mut effects = Vec::new();
         if self.pending.is_none() && self.device.departures.is_some() && !self.departures_failed {
             self.continue_departures(now, entropy, &mut effects);
+        } else if self.pending.is_none() && self.resync_marks() && !self.resync_failed {
+            self.continue_resync(now, entropy, &mut effects);
         } else if self.pending.is_none() && !self.slot_has_work() && self.digest_has_step() {
             self.continue_digest(now, entropy, &mut effects);
         } else if self.pending_is_blocked() {
@@ -46,6 +48,7 @@ impl Engine {
                     });
                     self.own_in_full = false;
                     self.departures_failed = false;
+                    self.resync_failed = false;
                     self.raw = false;
                     self.with_refresh = false;
                     self.slot.blocked = false;
@@ -54,6 +57,7 @@ impl Engine {
                     if pending.asked().request.digest && !self.ask_again {
                         self.take_roots(&pending.digests());
                     }
+                    self.resync_answered(now, entropy, &mut effects);
                 }
                 Ok(SliceResult::Forked) => {
                     effects.push(Effect::Log(LogEvent::Forked));

@@ -48,6 +48,10 @@ impl Engine {
             effects.push(Effect::Continue);
             return;
         }
+        if self.resync_marks() && !self.resync_failed {
+            effects.push(Effect::Continue);
+            return;
+        }
         if self.in_flight.is_some() {
             return;
         }
@@ -115,6 +119,7 @@ impl Engine {
             return;
         }
         if !wanted && !waits {
+            self.resync_idle(now, entropy, effects);
             // Counting the queue walks all of it: only for somebody who asked, never after every step.
             if !self.waiters.is_empty() {
                 let report = self.done_report(&now);

@@ -61,6 +61,8 @@ pub struct Status {
     pub progress: Option<(usize, usize)>,
     /// How far streams that are read for the first time have come, in bytes and rows.
     pub first_sync: Option<FirstSyncProgress>,
+    /// Everything is being fetched again (`Client::resync`); what is shown stays meanwhile.
+    pub resync: bool,
     /// Rows found otherwise than their documents have them, and written anew.
     pub repaired_rows: u64,
     /// Whether lists hold everything.
@@ -128,9 +130,10 @@ pub(super) fn read(engine: &mut Engine, now: &Now) -> Status {
         .enrolment
         .as_ref()
         .map_or(Vec::new(), |enrolment| enrolment.scope.streams.clone());
+    let resync = engine.device.resync.is_some();
     let connection = engine.store.connection();
     let cursors = cursors::list(connection).unwrap_or_default();
-    let caught_up = cursors::all_caught_up(connection, &streams).unwrap_or(false);
+    let caught_up = !resync && cursors::all_caught_up(connection, &streams).unwrap_or(false);
     let durability = durability(&cursors);
     let tail = crate::sync::tail::state(connection).unwrap_or_default();
     let digest = DigestKept::read(connection, now).unwrap_or_default();
@@ -157,6 +160,7 @@ pub(super) fn read(engine: &mut Engine, now: &Now) -> Status {
             .as_ref()
             .map(|pending| (pending.applied, pending.total)),
         first_sync: first_sync::progress(connection).unwrap_or_default(),
+        resync,
         repaired_rows: meta::get(connection, "repaired_rows")
             .ok()
             .flatten()

@@ -3,7 +3,7 @@
 use super::apply::{project, with_document};
 use super::departure::note_unknown;
 use super::placement::is_readable;
-use super::{chart_rows, entry_rows};
+use super::{chart_rows, entry_rows, resync};
 use crate::document::segment::{Segment, SegmentDocument};
 use crate::document::{ChartState, DocumentKey, EntryState, Touched};
 use crate::error::{Code, Result, SyncError};
@@ -68,6 +68,11 @@ pub fn take_document(step: &mut Step<'_>, document: &SnapshotDocument) -> Result
             &key.id(),
             DocumentHealth::Whole,
         )?);
+    }
+    if rows_only && resync::replaces(step, &key.id())? {
+        resync::replace(step, &key, document)?;
+        step.changes.patient(key.patient);
+        return Ok(());
     }
     let merged = with_document(step, &key, |loaded| loaded.merge_saved(&document.saved));
     let (touched, saved) = match merged {

@@ -13,6 +13,7 @@ mod reconstruct;
 mod records;
 mod records_again;
 mod repair;
+mod resync;
 
 pub use apply::{Previous, accept_change, apply_accepted, apply_own, find_change, settle_own};
 pub use cache::DocumentCache;
@@ -30,3 +31,4 @@ pub use repair::{
     DocumentCheck, Repair, announce_repair, check_document, opened_leaf, repair_document, repair_record,
     withdraw_repair,
 };
+pub use resync::{end_resync, keep as keep_document, mark_documents};

@@ -349,6 +349,31 @@ pub fn put_rows_only(
     Ok(())
 }
 
+/// The next documents by id are to be fetched again, those of them of which anything was accepted or that were set
+/// aside. Returns the last one looked at; none where there are no more.
+pub fn await_again(
+    connection: &Connection,
+    after: Option<&DocumentId>,
+    limit: usize,
+) -> Result<Option<DocumentId>, StoreError> {
+    let after = after.map_or(Vec::new(), |id| id.as_bytes().to_vec());
+    let last: Option<DocumentId> = connection
+        .prepare_cached(
+            "SELECT max(id) FROM (SELECT id FROM document WHERE id > ?1 ORDER BY id LIMIT ?2) HAVING max(id) NOT NULL",
+        )?
+        .query_row(params![after, limit as i64], |row| id_column(row, 0))
+        .optional()?;
+    if let Some(last) = &last {
+        connection
+            .prepare_cached(
+                "UPDATE document SET state = 4 WHERE id > ?1 AND id <= ?2 AND (state IN (2, 3) OR (state = 0
+                   AND EXISTS (SELECT 1 FROM chunk WHERE document = document.id AND write_n IS NULL)))",
+            )?
+            .execute(params![after, last])?;
+    }
+    Ok(last)
+}
+
 /// Documents of which only the rows are here, after one, by id.
 pub fn rows_only(
     connection: &Connection,

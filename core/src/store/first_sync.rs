@@ -111,6 +111,15 @@ pub fn begin(connection: &Connection, stream: &Stream) -> Result<(), StoreError>
     Ok(())
 }
 
+/// A stream is read as if it never had been from segments.
+pub fn remove(connection: &Connection, stream: &Stream) -> Result<(), StoreError> {
+    forget(connection, stream)?;
+    connection
+        .prepare_cached("DELETE FROM first_sync WHERE unit = ?1 AND compartment = ?2")?
+        .execute(params![stream.unit, stream.compartment.code()])?;
+    Ok(())
+}
+
 /// How many segments of the list are known.
 pub fn known(connection: &Connection, stream: &Stream) -> Result<u32, StoreError> {
     let mut statement =

@@ -66,6 +66,8 @@ enum Command {
     Admin(admin::Arguments),
     /// Sends and reads.
     Sync(sync::Arguments),
+    /// Fetches everything again. What was not sent stays and is shown all the time.
+    Resync(sync::ResyncArguments),
     #[command(flatten)]
     Device(DeviceCommand),
 }
@@ -187,6 +189,7 @@ async fn run(command: Command, device: &DeviceOptions, output: &Output) -> Resul
         Command::Serve(arguments) => serve::run(arguments, device, output).await,
         Command::Admin(arguments) => admin::run(arguments, device, output),
         Command::Sync(arguments) => sync::run(arguments, device, output).await,
+        Command::Resync(arguments) => sync::resync(arguments, device, output).await,
         Command::Device(command) => {
             let store = device.open()?;
             on_device(command, store.client(), output).await

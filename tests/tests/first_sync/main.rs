@@ -1,6 +1,7 @@
 //! First sync at size: rows come in segments, documents behind, and nothing differs from a device that read the log.
 
 mod interrupted;
+mod resync;
 
 use vereda_core::client::SyncEnd;
 use vereda_core::error::Code;

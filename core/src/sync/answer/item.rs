@@ -10,7 +10,7 @@ use crate::replica;
 use crate::step::Step;
 use crate::store::outbox as rows;
 use crate::store::receipts::Receipt;
-use crate::store::{cursors, receipts};
+use crate::store::{cursors, documents, receipts};
 use crate::sync::tail::kept_item;
 use std::collections::HashMap;
 
@@ -108,8 +108,14 @@ pub(super) fn apply_part(
     receipts::put(step.transaction, &WriteId::derive(origin, part.n), &receipt)?;
     let actor = origin.actor(part.generation);
     for change in part.changes.iter().filter_map(|change| change.change.as_ref()) {
-        let (year, number) = change.chapter;
-        let key = DocumentKey::chapter(change.patient, receipt.stream.compartment, year, number);
+        let key = super::part_key(change, receipt.stream.compartment);
+        let row = documents::get(step.transaction, &key.id())?;
+        if row.is_some_and(|row| {
+            row.health.is_rows_only() && row.unit == receipt.stream.unit && row.as_of >= receipt.seq
+        }) {
+            // A segment brought it.
+            continue;
+        }
         match replica::accept_change(step, &key, receipt.stream.unit, &actor, &change.raw) {
             // Its document is set aside; the rest goes on.
             Err(error) if error.code == Code::DocumentQuarantined => {}

@@ -14,7 +14,7 @@ use crate::error::{Code, Result};
 use crate::id::{DocumentId, Incarnation, PatientId};
 use crate::limits::SLICE_ITEMS;
 use crate::outbox;
-use crate::protocol::{ChainHash, LogItem, PageItem, PartItem, SyncAnswer};
+use crate::protocol::{ChainHash, DocumentChange, LogItem, PageItem, PartItem, SyncAnswer};
 use crate::record::{Compartment, Intent, Stream};
 use crate::replica;
 use crate::step::Step;
@@ -266,11 +266,7 @@ pub fn documents_needed(step: &Step<'_>, pending: &PendingAnswer) -> Result<BTre
         let mut seq = page.cursor.seq;
         for (entry, ..) in &page.items {
             seq = seq.saturating_add(entry.count());
-            let PageEntry::Item(item) = entry else { continue };
-            let Some(write) = item.write.value() else { continue };
-            let origin = origin_of(&pending.answer, item.origin)?;
-            for compiled in operations(write, &origin) {
-                let id = compiled.key.id();
+            for id in documents_of(entry, &pending.answer, page.cursor.stream.compartment)? {
                 let row = documents::get(step.transaction, &id)?;
                 if row.is_some_and(|row| {
                     let has_it = row.unit == page.cursor.stream.unit && row.as_of >= seq;
@@ -282,6 +278,30 @@ pub fn documents_needed(step: &Step<'_>, pending: &PendingAnswer) -> Result<BTre
         }
     }
     Ok(needed)
+}
+
+/// The documents an item of the log changes.
+fn documents_of(entry: &PageEntry, answer: &SyncAnswer, compartment: Compartment) -> Result<Vec<DocumentId>> {
+    Ok(match entry {
+        PageEntry::Item(item) => match item.write.value() {
+            Some(write) => operations(write, &origin_of(answer, item.origin)?)
+                .into_iter()
+                .map(|compiled| compiled.key.id())
+                .collect(),
+            None => Vec::new(),
+        },
+        PageEntry::Part(part) => {
+            let changes = part.changes.iter().filter_map(|change| change.change.as_ref());
+            changes.map(|change| part_key(change, compartment).id()).collect()
+        }
+        _ => Vec::new(),
+    })
+}
+
+/// The document a change of a part is of.
+fn part_key(change: &DocumentChange, compartment: Compartment) -> DocumentKey {
+    let (year, number) = change.chapter;
+    DocumentKey::chapter(change.patient, compartment, year, number)
 }
 
 impl PendingAnswer {

@@ -14,4 +14,5 @@ mod trim;
 pub use give_back::{GivingBack, begin, next_request, refused, take_answer};
 pub use keep::{Keeper, Proof};
 pub(crate) use keep::{kept_item, own_item};
+pub use rewind::read_again;
 pub use trim::{TailState, state, trim};

@@ -54,6 +54,15 @@ pub(super) fn rewind(step: &mut Step<'_>, cursor: &CursorRow, held: u64) -> Resu
     Ok(seq)
 }
 
+/// A stream's log is read again from its beginning.
+pub fn read_again(step: &mut Step<'_>, stream: &Stream) -> Result<()> {
+    let cursor = cursors::get(step.transaction, stream)?;
+    if cursor.seq > 0 {
+        rewind(step, &cursor, 0)?;
+    }
+    Ok(())
+}
+
 /// What a snapshot brought as of a place past `from` may be something else now: the items come again. Says whether
 /// there is more to do.
 pub(super) fn forget_as_of(step: &mut Step<'_>, stream: &Stream, from: u64) -> Result<bool> {

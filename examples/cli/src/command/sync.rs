@@ -1,4 +1,4 @@
-//! `sync [--watch]`, `status`.
+//! `sync [--watch]`, `resync`, `status`.
 
 use super::{author, completeness, instant};
 use crate::device::DeviceOptions;
@@ -36,8 +36,29 @@ pub(crate) async fn run(arguments: Arguments, device: &DeviceOptions, output: &O
         return watch(device, output).await;
     }
     let store = device.open()?;
-    let bar = progress_bar(&store, output);
-    let end = until_ended(&store, arguments.budget_ms).await;
+    synchronise(&store, arguments.budget_ms, output).await
+}
+
+/// How to fetch everything again.
+#[derive(clap::Args)]
+pub(crate) struct ResyncArguments {
+    /// Why, for the audit.
+    #[arg(long, default_value = "", hide_default_value = true)]
+    reason: String,
+    /// Milliseconds it may take now; the rest comes with the next synchronisation.
+    #[arg(long, default_value_t = 600_000, value_name = "MS")]
+    budget_ms: u64,
+}
+
+pub(crate) async fn resync(arguments: ResyncArguments, device: &DeviceOptions, output: &Output) -> Result {
+    let store = device.open()?;
+    store.resync(arguments.reason).await?;
+    synchronise(&store, arguments.budget_ms, output).await
+}
+
+async fn synchronise(store: &Client, budget_ms: u64, output: &Output) -> Result {
+    let bar = progress_bar(store, output);
+    let end = until_ended(store, budget_ms).await;
     if let Some(bar) = bar {
         bar.abort();
     }
