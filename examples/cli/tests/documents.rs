@@ -86,6 +86,8 @@ fn every_document_fits_its_schema() {
     let entry = events(&ana, &patient);
     asked(&ana, "sync", &["sync"]);
     asked(&bruno, "sync", &["sync"]);
+    let again = asked(&bruno, "sync", &["resync", "--reason", "dúvida"]);
+    assert_eq!(again["status"]["resync"], false, "it is over: {again}");
     reference_on(&ana, &patient);
     asked(&ana, "sync", &["sync"]);
     asked(&bruno, "sync", &["sync"]);

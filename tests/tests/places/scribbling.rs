@@ -250,6 +250,19 @@ fn run(seed: u64) {
     for device in 0..scribblers.clinic.world.devices.len() {
         scribblers.clinic.world.assert_as_the_server(device);
     }
+    for device in [NORTH, ANNEX, fresh_both] {
+        let world = &mut scribblers.clinic.world;
+        let before = world.rows(device);
+        world
+            .run(
+                device,
+                |client| async move { client.resync("teste".into()).await },
+            )
+            .expect("it is noted");
+        world.converge();
+        assert!(!world.status(device).resync, "seed {seed}: it is over");
+        before.assert_same(&world.rows(device), &format!("seed {seed}: fetched again"));
+    }
     let aside = scribblers.kept_aside();
     for (text, patient) in scribblers.written.clone() {
         let mut shown = 0;
