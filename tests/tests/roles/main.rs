@@ -6,5 +6,6 @@ mod earlier;
 mod live;
 mod reading;
 mod table;
+mod tails;
 mod ways;
 mod writing;

@@ -2,6 +2,7 @@
 //! row of [`WAYS`].
 
 use crate::clinic::{Clinic, PLACES, Reader};
+use crate::tails::tail;
 use vereda_core::bytes::ByteArray;
 use vereda_core::client::{ExportFormat, PageRequest, PatientFilter};
 use vereda_core::document::digest::DigestNode;
@@ -11,9 +12,9 @@ use vereda_core::id::{Incarnation, PatientId, UnitId};
 use vereda_core::protocol::{
     ChangeReference, Cursor, DigestAnswer, DigestAsked, DigestRequest, DocumentsAnswer, DocumentsRequest,
     Encoding, EnrolAnswer, FindAnswer, FindRequest, Frozen, PATH_DIGEST, PATH_DOCUMENTS, PATH_ENROL,
-    PATH_FIND, PATH_SEGMENT, PATH_SEGMENTS, PATH_SNAPSHOT, PATH_SYNC, PushItem, SegmentName, SegmentRequest,
-    SegmentsAnswer, SegmentsRequest, SnapshotAnswer, SnapshotRequest, SyncAnswer, SyncRequest, change_check,
-    decode_body, encode, encode_body,
+    PATH_FIND, PATH_SEGMENT, PATH_SEGMENTS, PATH_SNAPSHOT, PATH_SYNC, PATH_TAIL, PushItem, SegmentName,
+    SegmentRequest, SegmentsAnswer, SegmentsRequest, SnapshotAnswer, SnapshotRequest, SyncAnswer,
+    SyncRequest, TailAnswer, change_check, decode_body, encode, encode_body,
 };
 use vereda_core::record::{Compartment, Intent, PatientRecord, Stream, Write};
 use vereda_core::store::entries::EntryFilter;
@@ -29,7 +30,7 @@ pub(crate) struct Heard {
 }
 
 impl Heard {
-    fn take(&mut self, path: &str, encoding: Encoding, reply: &Reply) {
+    pub(crate) fn take(&mut self, path: &str, encoding: Encoding, reply: &Reply) {
         self.bytes.push(reply.body.clone());
         if reply.status == 200 {
             self.bytes.push(plain(path, encoding, &reply.body));
@@ -103,6 +104,11 @@ pub(crate) const WAYS: &[Way] = &[
         shows: &[],
     },
     Way {
+        name: "the tail of a log",
+        go: tail,
+        shows: &[],
+    },
+    Way {
         name: FIND,
         go: find,
         shows: &[],
@@ -143,6 +149,7 @@ fn plain(path: &str, encoding: Encoding, body: &[u8]) -> Vec<u8> {
         PATH_DOCUMENTS => decode_body::<DocumentsAnswer>(body, encoding).map(|answer| encode(&answer)),
         PATH_DIGEST => decode_body::<DigestAnswer>(body, encoding).map(|answer| encode(&answer)),
         PATH_FIND => decode_body::<FindAnswer>(body, encoding).map(|answer| encode(&answer)),
+        PATH_TAIL => decode_body::<TailAnswer>(body, encoding).map(|answer| encode(&answer)),
         _ => return body.to_vec(),
     };
     decoded.expect("an answer of this path")
@@ -161,7 +168,7 @@ fn enrol_and_pull(clinic: &mut Clinic, reader: Reader) -> Heard {
     heard
 }
 
-fn ask<T: serde::Serialize>(
+pub(crate) fn ask<T: serde::Serialize>(
     clinic: &mut Clinic,
     reader: Reader,
     method: &'static str,
