@@ -29,6 +29,26 @@ impl World {
             .expect("the drawer")
     }
 
+    /// A device of a user, in a role and in units of a tenant; enrolled.
+    pub fn join(&mut self, tenant: &str, user: &str, units: &[&str], role: vereda_server::Role) -> usize {
+        let device = self.add_unenrolled_device();
+        let mut entropy = vereda_core::testing::SeededEntropy::new(1_000 + device as u64);
+        let expires_ms = self.server_clock_ms() + 86_400_000;
+        let mut admin = self.administration();
+        admin
+            .put_user(&mut entropy, Some(tenant), user, role, units)
+            .expect("a user");
+        let code = admin
+            .enrolment_code(&mut entropy, Some(tenant), user, expires_ms, None)
+            .expect("a code");
+        drop(admin);
+        self.run(device, |client| async move {
+            client.enrol("http://localhost", &code, "a tablet").await
+        })
+        .expect("it enrols");
+        device
+    }
+
     /// One round of synchronising, and how many exchanges it took.
     pub fn counted_sync(&mut self, device: usize) -> (SyncEnd, u64) {
         let before = self.network.exchanges;

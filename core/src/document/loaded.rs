@@ -1,5 +1,6 @@
 //! A document in memory: changes are made or taken in, and what they touched is read back.
 
+use super::gate::GateRefusal;
 use super::genesis::{Maps, genesis, genesis_hash};
 use super::operation::{ChartValue, Operation};
 use super::perform::perform;
@@ -250,8 +251,25 @@ impl LoadedDocument {
             dependencies: admitted.dependencies,
             bytes: bytes.to_vec(),
             touched: Touched::by_patches(&self.document.diff(&before, &after)),
-            known: before == after,
+            known: false,
         })
+    }
+
+    /// The same of a change the server accepted, which may come again: in another log, or because a log is read again.
+    pub fn take_accepted(&mut self, bytes: &[u8], actor: &[u8; 16]) -> Result<AppliedChange, DocumentError> {
+        match self.apply_raw(bytes, actor) {
+            Err(DocumentError::Gate(GateRefusal::AlreadyKnown)) => {
+                let change = Change::from_bytes(bytes.to_vec()).map_err(|_| DocumentError::Automerge)?;
+                Ok(AppliedChange {
+                    hash: change.hash().0,
+                    dependencies: change.deps().iter().map(|hash| hash.0).collect(),
+                    bytes: bytes.to_vec(),
+                    touched: Touched::default(),
+                    known: true,
+                })
+            }
+            applied => applied,
+        }
     }
 
     /// How many changes of `actor` the document holds.

@@ -9,7 +9,7 @@ mod submit;
 mod update;
 
 pub use drawer::{DrawerItem, discard, list as list_drawer, resend};
-pub use outcome::{ENCODING_REPLACED, apply_outcome, lay_on_top, refuse, take_over};
+pub use outcome::{ENCODING_REPLACED, apply_outcome, lay_on_top, refuse, take_held_out, take_over};
 pub use queue_again::queue_unproven;
 pub use rekey::{fork, fork_because, take_another_key};
 pub(crate) use submit::open_part;

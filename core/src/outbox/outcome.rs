@@ -141,8 +141,28 @@ fn hold(step: &mut Step<'_>, row: &OutboxRow) -> Result<()> {
         state: HeldState::Waiting,
     };
     held::put(step.transaction, row.incarnation, &held)?;
+    let mut documents = held::documents(step.transaction)?;
+    documents.extend(documents_of(step, row)?);
+    held::set_documents(step.transaction, &documents)?;
     leave(step, row)?;
+    replica::refresh_record(step, &row.lane)?;
+    replica::refresh_links(step, &row.lane)?;
     replica::begin_departures(step)
+}
+
+/// Takes what the server holds out of one document that is still here: its patient is in scope, or again. Says
+/// whether there was one.
+pub fn take_held_out(step: &mut Step<'_>) -> Result<bool> {
+    let mut documents = held::documents(step.transaction)?;
+    let Some(document) = documents.pop_first() else {
+        return Ok(false);
+    };
+    held::set_documents(step.transaction, &documents)?;
+    // With a patient who left, the document is gone.
+    if crate::store::documents::get(step.transaction, &document)?.is_some() {
+        rebuild(step, [document].into(), None, |_| Ok(()))?;
+    }
+    Ok(true)
 }
 
 /// The accepted write takes the place of one in the drawer, and of those which that one was sent instead of.
@@ -185,7 +205,7 @@ pub(super) fn put_in_place(
     if documents.is_empty() {
         apply(step)?;
     } else {
-        rebuild(step, documents, row.id, apply)?;
+        rebuild(step, documents, Some(row.id), apply)?;
     }
     replica::refresh_record(step, &row.lane)?;
     replica::refresh_links(step, &row.lane)
@@ -201,7 +221,7 @@ fn documents_of(step: &Step<'_>, row: &OutboxRow) -> Result<BTreeSet<DocumentId>
 fn rebuild(
     step: &mut Step<'_>,
     documents: BTreeSet<DocumentId>,
-    case: WriteId,
+    case: Option<WriteId>,
     meanwhile: impl FnOnce(&mut Step<'_>) -> Result<()>,
 ) -> Result<()> {
     let mut orphans = rebuild_documents(step, &documents, meanwhile)?;
@@ -209,7 +229,13 @@ fn rebuild(
     // another one; each round takes at least one out, so this ends.
     while !orphans.is_empty() {
         for orphan in &orphans {
-            into_drawer(step, orphan, case, Code::NeedsRefused.as_str(), "")?;
+            into_drawer(
+                step,
+                orphan,
+                case.unwrap_or(orphan.id),
+                Code::NeedsRefused.as_str(),
+                "",
+            )?;
         }
         orphans = rebuild_documents(step, &documents, |_| Ok(()))?;
     }
@@ -240,7 +266,7 @@ pub fn refuse(step: &mut Step<'_>, row: &OutboxRow, code: &str, detail: &str) ->
     }
     into_drawer(step, row, row.id, code, detail)?;
     if !documents.is_empty() {
-        rebuild(step, documents, row.id, |_| Ok(()))?;
+        rebuild(step, documents, Some(row.id), |_| Ok(()))?;
     }
     for lane in lanes {
         replica::refresh_record(step, &lane)?;

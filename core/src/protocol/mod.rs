@@ -41,15 +41,19 @@ pub use sync::{
     AuditAnchor, AuditBatch, AuditItem, AuditRecord, ChangeReference, Outcome, OutcomeRun, PushItem,
     QuarantineAnswer, Seen, SyncAnswer, SyncRequest,
 };
-pub use tail::{TAIL_POINTS_MAX, TailAnswer, TailFlaw, TailRequest, TailRun, WholeHeads, head_leaf};
+pub use tail::{
+    BREAKS_MAX, TAIL_POINTS_MAX, TailAnswer, TailFlaw, TailRequest, TailRun, WholeHeads, head_leaf,
+};
 pub use token::{Credential, Tokens};
 
 /// The protocol's major version: the `/v1` of every path.
 pub const VERSION: u16 = 1;
 /// The minor version a device names in its sync requests: what it can read of an answer. Those before it named none.
-pub const MINOR: u32 = 9;
+pub const MINOR: u32 = 10;
 /// The first minor version that reads items of patients who left a stream ([`PageItem::Part`], `Withheld`).
 pub const MINOR_OF_PARTS: u32 = 9;
+/// From this one on signed heads name the places before what a page does not carry whole.
+pub const MINOR_OF_BREAKS: u32 = 10;
 /// `POST`: one round trip of push and pull.
 pub const PATH_SYNC: &str = "/v1/sync";
 /// `POST`: an enrolment code becomes a device.

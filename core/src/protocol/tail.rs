@@ -13,6 +13,9 @@ use sha2::{Digest, Sha256};
 /// Points one request may show.
 pub const TAIL_POINTS_MAX: usize = 64;
 
+/// Places before something that a page does not carry whole: so many of them the signed heads name.
+pub const BREAKS_MAX: usize = 32;
+
 /// A device asks how far the server holds a log, and gives back a run of it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct TailRequest {
@@ -147,7 +150,9 @@ pub struct WholeHeads {
     pub epoch: u64,
     /// Server time of the answer.
     pub time_ms: EpochMs,
-    /// A [`head_leaf`] for each cursor of the request, in its order, without those the answer names as unproven.
+    /// A [`head_leaf`] for each cursor of the request, in its order, without those the answer names as unproven. For a
+    /// reader of [`super::MINOR_OF_BREAKS`] behind them those of the last [`BREAKS_MAX`] places before something that a
+    /// page does not carry whole.
     pub leaves: Vec<ByteArray<32>>,
 }
 

@@ -96,7 +96,7 @@ pub fn apply_accepted(
         let dependencies = dependencies(step, &key, change, previous.get(&key))?;
         whole.dependencies = Some(dependencies.iter().copied().map(ByteArray::new).collect());
         let applied = with_document(step, &key, |document| match &change.raw {
-            Some(raw) => document.apply_raw(raw, &actor),
+            Some(raw) => document.take_accepted(raw, &actor),
             None => document.apply(&compiled.operations, &actor, Some(&dependencies)),
         })?;
         if change_check(&applied.hash) != change.check {
@@ -141,7 +141,7 @@ pub fn accept_change(
     raw: &[u8],
 ) -> Result<()> {
     documents::ensure(step.transaction, key, &unit)?;
-    let applied = with_document(step, key, |document| document.apply_raw(raw, actor))?;
+    let applied = with_document(step, key, |document| document.take_accepted(raw, actor))?;
     if !applied.known {
         store_change(step, key, None, &applied)?;
         project(step, key, unit, &applied.touched)?;

@@ -3,10 +3,12 @@
 
 use super::placement::is_readable;
 use super::records::has_left_since_snapshot;
+use super::records_again;
 use crate::bytes::ByteArray;
 use crate::device::Departures;
 use crate::error::Result;
 use crate::id::PatientId;
+use crate::outbox;
 use crate::protocol::{PageItem, PartChange, PartItem, decode, encode};
 use crate::record::{Compartment, Stream};
 use crate::step::Step;
@@ -31,6 +33,9 @@ pub fn begin_departures(step: &mut Step<'_>) -> Result<()> {
 pub fn leave_streams(step: &mut Step<'_>, lost: &[Stream]) -> Result<()> {
     for stream in lost {
         departed::remove_stream(step.transaction, stream)?;
+        if stream.compartment == Compartment::Identity {
+            records_again::leave(step, &stream.unit)?;
+        }
         departed::hurry(step.transaction, stream)?;
     }
     begin_departures(step)
@@ -73,7 +78,8 @@ fn walk(step: &mut Step<'_>, mut after: Option<PatientId>) -> Result<Departures>
         }
         after = Some(patient);
     }
-    Ok(match is_last {
+    // One document in a step.
+    Ok(match is_last && !outbox::take_held_out(step)? {
         true => Departures::Filling,
         false => Departures::Walking(after),
     })
@@ -175,6 +181,8 @@ fn take_compartment(
         if *left == 0 {
             return Ok(false);
         }
+        // Should the patient come back, what is written before all of it is read again must take nobody's place.
+        step.device.counters.generation = step.device.counters.generation.saturating_add(1);
         let chunks = departed::remove_document(step.transaction, &document)?;
         step.documents.evict(&document);
         *left = left.saturating_sub(chunks + 1);

@@ -81,8 +81,13 @@ impl Trail {
 
     /// Takes in a write of the log.
     pub(super) fn apply(&mut self, write: &Write, incarnation: &Incarnation) {
-        let counts = matches!(write.intent, Intent::Register { .. } | Intent::EditRecord { .. });
-        if counts && !self.writers.applied.insert(write.id(incarnation)) {
+        let counts = match write.intent {
+            Intent::Register { .. } => true,
+            // Before the registration there is nothing to edit; behind it the edit comes again.
+            Intent::EditRecord { .. } => self.record.is_some(),
+            _ => return,
+        };
+        if !counts || !self.writers.applied.insert(write.id(incarnation)) {
             return;
         }
         match &write.intent {
@@ -169,7 +174,7 @@ pub fn accept_record(
         return accept_link(step, incarnation, write, receipt);
     }
     let found = patients::get(step.transaction, &write.patient)?;
-    if records_again::is_under_way(step, &write.unit)? {
+    if records_again::is_under_way(step, &receipt.stream.unit)? {
         records_again::accept(step, incarnation, write)?;
         if found.is_some() {
             return refresh_record(step, &write.patient);
@@ -304,7 +309,7 @@ pub fn refresh_record(step: &mut Step<'_>, patient: &PatientId) -> Result<()> {
     store(step, row)
 }
 
-pub(super) fn new_row(patient: PatientId, unit: UnitId, record: PatientRecord) -> PatientRow {
+fn new_row(patient: PatientId, unit: UnitId, record: PatientRecord) -> PatientRow {
     PatientRow {
         id: patient,
         unit,

@@ -125,7 +125,7 @@ pub fn remove_own_records(connection: &Connection, patient: &PatientId) -> Resul
 pub fn remove_stream(connection: &Connection, stream: &Stream) -> Result<(), StoreError> {
     super::first_sync::forget(connection, stream)?;
     if stream.compartment == Compartment::Identity {
-        super::patients::forget_all_again(connection, &stream.unit)?;
+        super::patients::forget_strangers_again(connection)?;
     }
     connection
         .prepare_cached("UPDATE own SET item = NULL WHERE item IS NOT NULL")?

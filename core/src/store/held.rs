@@ -1,11 +1,12 @@
 //! Own writes the server holds for a supervisor: they came from outside the scope, and what they said is no longer
 //! here.
 
-use super::{StoreError, id_column};
-use crate::id::WriteId;
+use super::{StoreError, id_column, meta};
+use crate::id::{DocumentId, WriteId};
 use crate::time::EpochMs;
 use rusqlite::{Connection, params};
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// What became of a held write.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -85,6 +86,22 @@ pub fn waiting(connection: &Connection, incarnation: u64, limit: usize) -> Resul
         row.get::<_, i64>(0).map(|n| n as u64)
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+const DOCUMENTS: &str = "held_documents";
+
+/// Documents that may still hold changes of held writes.
+pub fn documents(connection: &Connection) -> Result<BTreeSet<DocumentId>, StoreError> {
+    Ok(meta::get(connection, DOCUMENTS)?.unwrap_or_default())
+}
+
+/// Notes which are left.
+pub fn set_documents(connection: &Connection, left: &BTreeSet<DocumentId>) -> Result<(), StoreError> {
+    if left.is_empty() {
+        meta::remove(connection, DOCUMENTS)
+    } else {
+        meta::set(connection, DOCUMENTS, left)
+    }
 }
 
 /// A supervisor decided.

@@ -76,13 +76,18 @@ fn row(row: &Row<'_>) -> rusqlite::Result<LinkRow> {
     })
 }
 
-/// Keeps an event in the place of the one its stream had of the pair.
+/// Keeps an event in the place of the one its stream had of the pair, unless that was received later: a log that is
+/// read again says first what it said first.
 pub fn put_event(connection: &Connection, pair: Pair, event: &LinkEvent) -> Result<(), StoreError> {
     let said = &event.said;
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO link_event (a, b, unit, seq, received_ms, linked, author, recorded_ms,
-             recorded_offset, reason, write_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            "INSERT INTO link_event (a, b, unit, seq, received_ms, linked, author, recorded_ms,
+             recorded_offset, reason, write_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+             ON CONFLICT DO UPDATE SET (seq, received_ms, linked, author, recorded_ms, recorded_offset, reason, write_id)
+             = (excluded.seq, excluded.received_ms, excluded.linked, excluded.author, excluded.recorded_ms,
+             excluded.recorded_offset, excluded.reason, excluded.write_id)
+             WHERE excluded.received_ms >= link_event.received_ms",
         )?
         .execute(params![
             pair.0,

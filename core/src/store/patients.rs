@@ -91,7 +91,7 @@ pub fn remove(connection: &Connection, patient: &PatientId) -> Result<(), StoreE
     connection
         .prepare_cached("DELETE FROM patient WHERE id = ?1")?
         .execute([patient])?;
-    Ok(())
+    forget_again(connection, patient)
 }
 
 /// A patient.
@@ -221,17 +221,10 @@ pub fn again(connection: &Connection, patient: &PatientId) -> Result<Option<Vec<
     Ok(statement.query_row([patient], |row| row.get(0)).optional()?)
 }
 
-/// Records of a unit as they came out, up to `limit`.
-pub fn list_again(
-    connection: &Connection,
-    unit: &UnitId,
-    limit: usize,
-) -> Result<Vec<(PatientId, Vec<u8>)>, StoreError> {
-    let mut statement =
-        connection.prepare_cached("SELECT patient, row FROM record_again WHERE unit = ?1 LIMIT ?2")?;
-    let rows = statement.query_map(params![unit, limit as i64], |row| {
-        Ok((id_column(row, 0)?, row.get(1)?))
-    })?;
+/// Records as they came out, up to `limit`.
+pub fn list_again(connection: &Connection, limit: usize) -> Result<Vec<(PatientId, Vec<u8>)>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT patient, row FROM record_again LIMIT ?1")?;
+    let rows = statement.query_map([limit as i64], |row| Ok((id_column(row, 0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -243,10 +236,18 @@ pub fn forget_again(connection: &Connection, patient: &PatientId) -> Result<(), 
     Ok(())
 }
 
-/// Forgets what came out of a unit's log so far.
-pub fn forget_all_again(connection: &Connection, unit: &UnitId) -> Result<(), StoreError> {
+/// Forgets what came out so far.
+pub fn forget_all_again(connection: &Connection) -> Result<(), StoreError> {
     connection
-        .prepare_cached("DELETE FROM record_again WHERE unit = ?1")?
-        .execute([unit])?;
+        .prepare_cached("DELETE FROM record_again")?
+        .execute([])?;
+    Ok(())
+}
+
+/// Forgets what came out of patients who are not here.
+pub fn forget_strangers_again(connection: &Connection) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("DELETE FROM record_again WHERE patient NOT IN (SELECT id FROM patient)")?
+        .execute([])?;
     Ok(())
 }

@@ -108,10 +108,10 @@ pub fn put(connection: &Connection, place: &PlaceRow) -> Result<bool, StoreError
     Ok(count > 0)
 }
 
-/// The places of a patient, in the order of the log.
+/// The places of a patient, in the order in which the server received them.
 pub fn of(connection: &Connection, patient: &PatientId) -> Result<Vec<PlaceRow>, StoreError> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM place WHERE patient = ?1 ORDER BY ordinal"
+        "SELECT {COLUMNS} FROM place WHERE patient = ?1 ORDER BY received_ms, ordinal"
     ))?;
     let rows = statement.query_map([patient], read)?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -175,8 +175,14 @@ pub trait ServerStore: Send {
 
     /// The unit a patient belongs to.
     fn home(&mut self, tenant: TenantId, patient: PatientId) -> StoreResult<Option<UnitId>>;
-    /// Moves a patient and their documents to another unit.
-    fn rehome(&mut self, tenant: TenantId, patient: PatientId, unit: UnitId) -> StoreResult<()>;
+    /// Moves a patient and their documents to another unit, unless a move received later did.
+    fn rehome(
+        &mut self,
+        tenant: TenantId,
+        patient: PatientId,
+        unit: UnitId,
+        received_ms: EpochMs,
+    ) -> StoreResult<()>;
     /// The patients of a tenant that carry an identifier.
     fn identified(&mut self, tenant: TenantId, identifier: &Identifier) -> StoreResult<Vec<PatientId>>;
     /// Whether a user worked in a unit they left.
@@ -188,6 +194,11 @@ pub trait ServerStore: Send {
     fn shares(&mut self, tenant: TenantId, patient: PatientId) -> StoreResult<Vec<ShareRow>>;
     /// Writes a share.
     fn save_share(&mut self, tenant: TenantId, share: &ShareRow) -> StoreResult<()>;
+
+    /// The place in a stream from which on it has all items of a patient; 0 where they never entered it anew.
+    fn entered(&mut self, stream: &Stream, patient: PatientId) -> StoreResult<u64>;
+    /// Notes that a patient entered a stream.
+    fn save_entered(&mut self, stream: &Stream, patient: PatientId, seq: u64) -> StoreResult<()>;
 
     /// A write held in quarantine, with its hash.
     fn quarantined(&mut self, incarnation: &Incarnation, n: u64) -> StoreResult<Option<QuarantineRow>>;

@@ -13,6 +13,7 @@ use vereda_core::id::{Incarnation, PatientId, TenantId, UnitId, WriteId};
 use vereda_core::limits::{CLAIM_SHARE_MS, TRANSFER_SHARE_MS};
 use vereda_core::protocol::advance_chain;
 use vereda_core::record::{Compartment, Intent, Stream, Write};
+use vereda_core::time::EpochMs;
 
 /// The streams whose logs a write goes to: its own, and every one that carries a patient it names. Who reads a stream
 /// that carries only one of two gets only what is that one's (`pull`).
@@ -85,15 +86,17 @@ pub(super) fn check(session: &mut Session<'_>, caller: &Caller, write: &Write) -
     }
 }
 
-/// Carries out a write that changes which units have a patient, once it is in the log.
+/// Carries out a write that changes which units have a patient, once it is in the log. Its terms count from when it was
+/// received, which of a write that comes back to a restored server was earlier.
 pub(super) fn take_effect(
     session: &mut Session<'_>,
     caller: &Caller,
     incarnation: &Incarnation,
     write: &Write,
+    received_ms: EpochMs,
 ) -> StoreResult<()> {
     let (tenant, id) = (caller.tenant(), write.id(incarnation));
-    let (now_ms, patient) = (session.now.ms, write.patient);
+    let patient = write.patient;
     let Some(before) = Places::of(session, tenant, patient)? else {
         return Ok(());
     };
@@ -121,7 +124,7 @@ pub(super) fn take_effect(
                 patient,
                 unit: write.unit,
                 compartments: [Compartment::Identity, Compartment::Clinical].into(),
-                until_ms: Some(now_ms.saturating_add(CLAIM_SHARE_MS)),
+                until_ms: Some(received_ms.saturating_add(CLAIM_SHARE_MS)),
                 ended_ms: None,
             };
             session.store.save_share(tenant, &share)?;
@@ -142,19 +145,19 @@ pub(super) fn take_effect(
                 patient,
                 unit: write.unit,
                 compartments: all.clone(),
-                until_ms: Some(now_ms.saturating_add(TRANSFER_SHARE_MS)),
+                until_ms: Some(received_ms.saturating_add(TRANSFER_SHARE_MS)),
                 ended_ms: None,
             };
             enter(session, tenant, &before, id, patient, *to, &all)?;
             session.store.save_share(tenant, &kept)?;
-            session.store.rehome(tenant, patient, *to)
+            session.store.rehome(tenant, patient, *to, received_ms)
         }
         Intent::EndShare { share, .. } => {
             let Some(row) = before.share(share).filter(|row| row.ended_ms.is_none()) else {
                 return Ok(());
             };
             let ended = ShareRow {
-                ended_ms: Some(now_ms),
+                ended_ms: Some(received_ms),
                 ..row.clone()
             };
             session.store.save_share(tenant, &ended)
@@ -164,7 +167,7 @@ pub(super) fn take_effect(
 }
 
 /// Copies a patient's items into the streams of a unit that did not have them. What was there from an earlier share
-/// stays where it is: its readers took it away since, and read it again.
+/// stays where it is, and nobody reads it any more: all of it comes again, in order, with what was written meanwhile.
 fn enter(
     session: &mut Session<'_>,
     tenant: TenantId,
@@ -180,9 +183,15 @@ fn enter(
         if before.streams(*compartment).contains(&to) {
             continue;
         }
+        let complete_from = session.store.entered(&from, patient)?;
+        let head = session.store.head(&to)?.seq;
+        // The write that lets the patient in stands before them already.
+        let is_told = *compartment == Compartment::Identity;
+        session
+            .store
+            .save_entered(&to, patient, if is_told { head } else { head + 1 })?;
         for row in session.store.log_of_patient(tenant, &from, patient)? {
-            // The write that lets the patient in stands before them already.
-            if WriteId::derive(&row.incarnation, row.n) != by {
+            if row.seq >= complete_from && WriteId::derive(&row.incarnation, row.n) != by {
                 let copy = LogRow { is_copy: true, ..row };
                 append(session, tenant, &to, copy)?;
             }

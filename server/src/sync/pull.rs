@@ -15,8 +15,9 @@ use vereda_core::document::{ChangeId, DocumentKey, LoadedDocument, operations};
 use vereda_core::id::{DocumentId, Incarnation, PatientId};
 use vereda_core::limits::PAGE_BYTES_MAX;
 use vereda_core::protocol::{
-    ChainHash, ChangeReference, Cursor, DocumentChange, Frozen, LogItem, MINOR_OF_PARTS, Page, PageItem,
-    PartChange, PartItem, SignedHeads, SyncRequest, WholeHeads, chain_tag, head_leaf, share_tag,
+    BREAKS_MAX, ChainHash, ChangeReference, Cursor, DocumentChange, Frozen, LogItem, MINOR_OF_BREAKS,
+    MINOR_OF_PARTS, Page, PageItem, PartChange, PartItem, SignedHeads, SyncRequest, WholeHeads, chain_tag,
+    head_leaf, share_tag,
 };
 use vereda_core::record::{Intent, Stream, Write};
 use vereda_core::time::EpochMs;
@@ -81,6 +82,7 @@ pub(super) fn run(
         reader: incarnation,
         raw: request.raw,
         reads_parts: request.minor >= MINOR_OF_PARTS,
+        breaks: Vec::new(),
         stops: false,
         budget: PAGE_BYTES_MAX,
         origins: Origins::default(),
@@ -122,6 +124,10 @@ pub(super) fn run(
             }
         }
     }
+    if request.minor >= MINOR_OF_BREAKS {
+        let first = puller.breaks.len().saturating_sub(BREAKS_MAX);
+        leaves.extend(puller.breaks.drain(first..));
+    }
     Ok(Pulled {
         epoch: history.epoch,
         origins: puller.origins.list,
@@ -160,6 +166,8 @@ struct Puller<'a> {
     raw: bool,
     /// Whether the reader knows items of patients who left a stream.
     reads_parts: bool,
+    /// Places behind an item that came whole and before one that does not.
+    breaks: Vec<ByteArray<32>>,
     /// Whether a page ended before one, because the reader does not.
     stops: bool,
     /// Bytes the answer may still hold.
@@ -167,8 +175,8 @@ struct Puller<'a> {
     origins: Origins,
     /// The last change of each document in this answer.
     last: HashMap<DocumentId, ChangeId>,
-    /// Which streams carry which patients, as far as asked.
-    present: HashMap<(Stream, PatientId), bool>,
+    /// Which streams carry which patients, and from which place on, as far as asked.
+    present: HashMap<(Stream, PatientId), Option<u64>>,
 }
 
 impl Puller<'_> {
@@ -198,12 +206,18 @@ impl Puller<'_> {
             more: false,
         };
         let mut stops = false;
+        let mut was_whole = false;
         for row in rows {
             let view = self.view(session, &stream, &row)?;
             if !self.reads_parts && !matches!(view, View::Whole) {
                 stops = true;
                 break;
             }
+            let is_whole = matches!(view, View::Whole);
+            if was_whole && !is_whole {
+                self.breaks.push(head_leaf(&stream, reached.0, &reached.1));
+            }
+            was_whole = is_whole;
             reached = (row.seq, row.chain);
             note_received(&mut page.received_ms, row.received_ms);
             match view {
@@ -220,11 +234,11 @@ impl Puller<'_> {
 
     /// What of an item the readers of a stream may see now.
     fn view(&mut self, session: &mut Session<'_>, stream: &Stream, row: &LogRow) -> Result<View, Refusal> {
-        let has = self.has(session, stream, row.patient)?;
+        let has = self.has(session, stream, row.patient, row.seq)?;
         let Some(other) = row.other else {
             return Ok(if has { View::Whole } else { View::Nothing });
         };
-        Ok(match (has, self.has(session, stream, other)?) {
+        Ok(match (has, self.has(session, stream, other, row.seq)?) {
             (true, true) => View::Whole,
             // A link says nothing to who knows only one of the two.
             _ if row.changes.is_empty() => View::Nothing,
@@ -234,20 +248,29 @@ impl Puller<'_> {
         })
     }
 
-    /// Whether a stream carries a patient. What is written about nobody who is registered is everybody's.
+    /// Whether a stream carries a patient at a place. What stands before they last entered it comes again behind. What
+    /// is written about nobody who is registered is everybody's.
     fn has(
         &mut self,
         session: &mut Session<'_>,
         stream: &Stream,
         patient: PatientId,
+        seq: u64,
     ) -> Result<bool, Refusal> {
-        if let Some(known) = self.present.get(&(*stream, patient)) {
-            return Ok(*known);
-        }
-        let places = Places::of(session, self.caller.tenant(), patient)?;
-        let has = places.is_none_or(|places| places.standing(stream) == Standing::Has);
-        self.present.insert((*stream, patient), has);
-        Ok(has)
+        let from = match self.present.get(&(*stream, patient)) {
+            Some(known) => *known,
+            None => {
+                let places = Places::of(session, self.caller.tenant(), patient)?;
+                let has = places.is_none_or(|places| places.standing(stream) == Standing::Has);
+                let from = match has {
+                    true => Some(session.store.entered(stream, patient)?),
+                    false => None,
+                };
+                self.present.insert((*stream, patient), from);
+                from
+            }
+        };
+        Ok(from.is_some_and(|from| seq >= from))
     }
 
     /// Of a write that names two patients, what it does to one of them.

@@ -269,7 +269,7 @@ pub(super) fn append(
             seq = place;
         }
     }
-    placement::take_effect(session, caller, incarnation, write)?;
+    placement::take_effect(session, caller, incarnation, write, received_ms)?;
     let decision = Decision::Accepted { seq, received_ms };
     session
         .store

@@ -6,16 +6,18 @@ use super::settle::{Batch, append, leave_out};
 use super::verdict::Verdict;
 use super::{document, record};
 use crate::access::{self, Caller};
+use crate::places::Places;
 use crate::refusal::Refusal;
 use crate::store::{Decision, StoredChange};
 use crate::writer::{Session, Undone};
+use std::collections::BTreeSet;
 use vereda_core::document::operations;
 use vereda_core::error::Code;
-use vereda_core::id::Incarnation;
+use vereda_core::id::{Incarnation, PatientId};
 use vereda_core::protocol::{
     LogItem, PageItem, PushItem, TAIL_POINTS_MAX, TailAnswer, TailRequest, TailRun, chain_tag,
 };
-use vereda_core::record::{Stream, Write};
+use vereda_core::record::{Intent, Stream, Write};
 use vereda_core::time::EpochMs;
 
 /// An item of a run that was verified.
@@ -100,11 +102,23 @@ fn take(
 ) -> Result<(), Refusal> {
     let mut batch = Batch::default();
     let mut left = Vec::new();
+    let mut wait_for = BTreeSet::new();
     for given in given {
+        let write = given.item.write.value();
+        // Behind what is left of a patient the rest waits, too: which unit has them follows from the order.
+        let registers = write.is_some_and(|write| matches!(write.intent, Intent::Register { .. }));
+        let mut patients = write.into_iter().flat_map(patients_of);
+        if !registers && patients.any(|patient| wait_for.contains(&patient)) {
+            left.push(given);
+            continue;
+        }
         match take_one(session, caller, &mut batch, given)? {
             Ok(Fate::Held) => {}
             Ok(Fate::Appended) => answer.appended += 1,
-            Err(_) => left.push(given),
+            Err(_) => {
+                wait_for.extend(write.into_iter().flat_map(patients_of));
+                left.push(given);
+            }
         }
     }
     // In a unit's log that got a patient, the write that let them in stands before their registration.
@@ -119,6 +133,10 @@ fn take(
         }
     }
     Ok(())
+}
+
+fn patients_of(write: &Write) -> impl Iterator<Item = PatientId> {
+    std::iter::once(write.patient).chain(write.intent.other_patient())
 }
 
 /// One item: held already, put behind the log's end as it was, or left with a code.
@@ -165,6 +183,31 @@ fn take_one(
     }
 }
 
+/// What is said of a patient or a share has an effect only once these are here: another device brings them.
+fn check_known(session: &mut Session<'_>, caller: &Caller, write: &Write) -> Result<(), Verdict> {
+    if matches!(
+        write.intent,
+        Intent::Register { .. } | Intent::AddReference { .. }
+    ) {
+        return Ok(());
+    }
+    for patient in patients_of(write) {
+        if session.store.home(caller.tenant(), patient)?.is_none() {
+            return Err(Verdict::refused(
+                Code::UnknownPatient,
+                "the patient is not registered",
+            ));
+        }
+    }
+    if let Intent::EndShare { share, .. } = &write.intent {
+        let places = Places::of(session, caller.tenant(), write.patient)?;
+        if places.is_none_or(|places| places.share(share).is_none()) {
+            return Err(Verdict::refused(Code::UnknownEntry, "the share is not here"));
+        }
+    }
+    Ok(())
+}
+
 /// Its effects, its place in the log and its outcome, with the time it was first received at.
 fn put_back(
     session: &mut Session<'_>,
@@ -181,6 +224,7 @@ fn put_back(
         changes: given.item.changes.clone(),
     };
     let done = session.isolated(|session| {
+        check_known(session, caller, write)?;
         record::apply(session, caller, origin, write)?;
         let changes = document::apply(session, caller, origin, batch, &item, write)?;
         append(

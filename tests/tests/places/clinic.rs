@@ -44,23 +44,7 @@ impl Clinic {
 
     /// A device of a user, in a role and units.
     pub(crate) fn join(&mut self, tenant: &str, user: &str, units: &[&str], role: Role) -> usize {
-        let device = self.world.add_unenrolled_device();
-        let mut entropy = SeededEntropy::new(1_000 + device as u64);
-        let expires_ms = self.world.server_clock_ms() + 86_400_000;
-        let mut admin = self.world.administration();
-        admin
-            .put_user(&mut entropy, Some(tenant), user, role, units)
-            .expect("a user");
-        let code = admin
-            .enrolment_code(&mut entropy, Some(tenant), user, expires_ms, None)
-            .expect("a code");
-        drop(admin);
-        self.world
-            .run(device, |client| async move {
-                client.enrol("http://localhost", &code, "a tablet").await
-            })
-            .expect("it enrols");
-        device
+        self.world.join(tenant, user, units, role)
     }
 
     /// Streams are read from segments, whatever their size.

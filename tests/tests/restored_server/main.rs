@@ -5,6 +5,7 @@ mod clinical;
 mod faults;
 mod gone;
 mod ran_on;
+mod units;
 
 use vereda_core::client::SyncEnd;
 use vereda_core::id::PatientId;
@@ -73,6 +74,13 @@ pub(crate) fn converge_on(world: &mut World, devices: &[usize]) {
             return;
         }
         world.advance(5 * 60_000);
+    }
+    for device in devices {
+        println!(
+            "device {device}: {:?} {:?}",
+            world.sync(*device),
+            world.outbox(*device)
+        );
     }
     panic!("not converged after 40 rounds");
 }

@@ -68,6 +68,11 @@ enum PageEntry {
 }
 
 impl PageEntry {
+    /// Whether it carries an item as the tail keeps it.
+    fn is_whole(&self) -> bool {
+        matches!(self, Self::Own(_) | Self::Item(_))
+    }
+
     /// How many items of the log it stands for.
     fn count(&self) -> u64 {
         match self {
@@ -139,6 +144,9 @@ pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<S
             Some(kept) => kept,
             None => keeper.insert(Keeper::open(step, &page.cursor)?),
         };
+        if let Some(proof) = pending.proof.as_ref().filter(|_| !entry.is_whole()) {
+            kept.prove_break(step, &page.cursor, proof)?;
+        }
         let stream = page.cursor.stream;
         let receipt = Receipt {
             stream,

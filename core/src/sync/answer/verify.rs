@@ -5,8 +5,8 @@ use crate::bytes::ByteArray;
 use crate::error::{Code, Result, SyncError};
 use crate::id::Incarnation;
 use crate::protocol::{
-    PageItem, SignedHeads, SyncAnswer, WholeHeads, advance_chain_by_checks, chain_tag, change_check, encode,
-    head_leaf,
+    BREAKS_MAX, PageItem, SignedHeads, SyncAnswer, WholeHeads, advance_chain_by_checks, chain_tag,
+    change_check, encode, head_leaf,
 };
 use crate::step::Step;
 use crate::store::cursors::CursorRow;
@@ -24,6 +24,7 @@ use std::collections::{HashMap, VecDeque};
 pub fn check_answer(step: &Step<'_>, asked: Asked, mut answer: SyncAnswer) -> Result<PendingAnswer> {
     let mut heads = Vec::with_capacity(asked.cursors.len());
     let mut leaves = Vec::with_capacity(asked.cursors.len());
+    let mut breaks = Vec::new();
     let mut pages = VecDeque::new();
     let mut answered: HashMap<_, _> = answer.pages.drain(..).map(|page| (page.stream, page)).collect();
     for (cursor, index) in asked.cursors.iter().zip(0_u32..) {
@@ -45,6 +46,7 @@ pub fn check_answer(step: &Step<'_>, asked: Asked, mut answer: SyncAnswer) -> Re
                 .iter()
                 .flat_map(|(count, at)| std::iter::repeat_n(*at, *count as usize));
             let mut items = VecDeque::new();
+            let mut was_whole = false;
             let start = at;
             for item in page.items {
                 let entries: Vec<PageEntry> = match item {
@@ -59,6 +61,10 @@ pub fn check_answer(step: &Step<'_>, asked: Asked, mut answer: SyncAnswer) -> Re
                     }
                 };
                 for entry in entries {
+                    if was_whole && !entry.is_whole() {
+                        breaks.push(head_leaf(&at.stream, at.seq, &at.chain));
+                    }
+                    was_whole = entry.is_whole();
                     let count = usize::try_from(entry.count()).unwrap_or(usize::MAX);
                     let received_ms = received
                         .nth(count.saturating_sub(1))
@@ -82,7 +88,8 @@ pub fn check_answer(step: &Step<'_>, asked: Asked, mut answer: SyncAnswer) -> Re
             leaves.push(head_leaf(&at.stream, at.seq, &at.chain));
         }
     }
-    let proof = verify_signature(step, &answer, heads, leaves)?;
+    let first = breaks.len().saturating_sub(BREAKS_MAX);
+    let proof = verify_signature(step, &answer, heads, leaves, breaks.split_off(first))?;
     let total = pages.iter().map(|page| page.items.len()).sum();
     Ok(PendingAnswer {
         asked,
@@ -98,27 +105,35 @@ pub fn check_answer(step: &Step<'_>, asked: Asked, mut answer: SyncAnswer) -> Re
     })
 }
 
-/// The signature is over whole heads; an older server's is over tags, which prove nothing later.
+/// The signature is over whole heads, with the places before what a page does not carry whole; an older server's
+/// without these, or over tags, which prove nothing later.
 fn verify_signature(
     step: &Step<'_>,
     answer: &SyncAnswer,
     heads: Vec<(u64, ByteArray<8>)>,
     leaves: Vec<ByteArray<32>>,
+    breaks: Vec<ByteArray<32>>,
 ) -> Result<Option<Proof>> {
     let (epoch, time_ms) = (answer.epoch, answer.time_ms);
     let key = VerifyingKey::from_bytes(&step.device.enrolled()?.signing_key)
         .map_err(|_| SyncError::from(Code::ServerKeyMismatch))?;
     let signature = Signature::from_bytes(&answer.signature);
-    let whole = WholeHeads {
+    let mut whole = WholeHeads {
         epoch,
         time_ms,
         leaves,
     };
-    if key.verify_strict(&whole.to_bytes(), &signature).is_ok() {
-        return Ok(Some(Proof {
-            heads: encode(&whole),
-            signature: *answer.signature,
-        }));
+    let ends = whole.leaves.len();
+    whole.leaves.extend(&breaks);
+    for breaks in [breaks, Vec::new()] {
+        whole.leaves.truncate(ends + breaks.len());
+        if key.verify_strict(&whole.to_bytes(), &signature).is_ok() {
+            return Ok(Some(Proof {
+                heads: encode(&whole),
+                signature: *answer.signature,
+                breaks,
+            }));
+        }
     }
     let signed = SignedHeads {
         epoch,

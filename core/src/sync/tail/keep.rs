@@ -3,7 +3,7 @@
 use crate::bytes::ByteArray;
 use crate::error::Result;
 use crate::limits::{TAIL_AGE_MS, TAIL_RUN_BYTES, TAIL_RUN_ITEMS};
-use crate::protocol::{ChangeReference, Frozen, LogItem, PageItem, encode};
+use crate::protocol::{ChangeReference, Frozen, LogItem, PageItem, encode, head_leaf};
 use crate::record::{Stream, Write};
 use crate::step::Step;
 use crate::store::cursors::CursorRow;
@@ -18,6 +18,8 @@ pub struct Proof {
     pub heads: Vec<u8>,
     /// The signature.
     pub signature: [u8; 64],
+    /// Places inside of pages that it covers, too.
+    pub breaks: Vec<ByteArray<32>>,
 }
 
 /// Keeps the items of one page, in their order.
@@ -65,6 +67,15 @@ impl Keeper {
         tail::put_item(step.transaction, &self.stretch, &row)?;
         self.stretch.bytes += row.bytes();
         self.stretch.total += row.bytes();
+        Ok(())
+    }
+
+    /// The same of a place inside of a page, where the signature covers it.
+    pub fn prove_break(&self, step: &Step<'_>, cursor: &CursorRow, proof: &Proof) -> Result<()> {
+        let place = head_leaf(&cursor.stream, cursor.seq, &cursor.chain);
+        if proof.breaks.contains(&place) {
+            self.prove(step, cursor.seq, proof)?;
+        }
         Ok(())
     }
 

@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("006_durable_audit.sql"),
     include_str!("007_log_bytes.sql"),
     include_str!("008_digest.sql"),
+    include_str!("009_entered.sql"),
 ];
 
 /// Brings a file to this version's schema, or leaves it as it is.

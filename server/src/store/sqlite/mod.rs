@@ -383,8 +383,14 @@ impl ServerStore for SqliteStore {
         self.read_home(tenant, patient)
     }
 
-    fn rehome(&mut self, tenant: TenantId, patient: PatientId, unit: UnitId) -> StoreResult<()> {
-        self.write_home(tenant, patient, unit)
+    fn rehome(
+        &mut self,
+        tenant: TenantId,
+        patient: PatientId,
+        unit: UnitId,
+        received_ms: EpochMs,
+    ) -> StoreResult<()> {
+        self.write_home(tenant, patient, unit, received_ms)
     }
 
     fn identified(&mut self, tenant: TenantId, identifier: &Identifier) -> StoreResult<Vec<PatientId>> {
@@ -405,6 +411,14 @@ impl ServerStore for SqliteStore {
 
     fn save_share(&mut self, tenant: TenantId, share: &ShareRow) -> StoreResult<()> {
         self.write_share(tenant, share)
+    }
+
+    fn entered(&mut self, stream: &Stream, patient: PatientId) -> StoreResult<u64> {
+        self.read_entered(stream, patient)
+    }
+
+    fn save_entered(&mut self, stream: &Stream, patient: PatientId, seq: u64) -> StoreResult<()> {
+        self.write_entered(stream, patient, seq)
     }
 
     fn quarantined(&mut self, incarnation: &Incarnation, n: u64) -> StoreResult<Option<QuarantineRow>> {

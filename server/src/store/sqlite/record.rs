@@ -7,6 +7,7 @@ use vereda_core::document::digest::{DigestNode, record_leaf};
 use vereda_core::id::{PatientId, TenantId, UnitId};
 use vereda_core::protocol::{decode, encode};
 use vereda_core::record::{Compartment, Stream};
+use vereda_core::time::EpochMs;
 
 impl SqliteStore {
     pub(super) fn read_record(
@@ -86,7 +87,19 @@ impl SqliteStore {
         tenant: TenantId,
         patient: PatientId,
         unit: UnitId,
+        received_ms: EpochMs,
     ) -> StoreResult<()> {
+        let is_last = self
+            .connection
+            .prepare_cached(
+                "insert into moved (tenant, patient, received_ms) values (?1, ?2, ?3)
+                 on conflict do update set received_ms = excluded.received_ms
+                 where excluded.received_ms >= moved.received_ms",
+            )?
+            .execute(params![tenant.as_bytes(), patient.as_bytes(), received_ms])?;
+        if is_last == 0 {
+            return Ok(());
+        }
         if let Some((Some(leaf), from)) = self.read_record_leaf(tenant, patient)? {
             for unit in [from, unit] {
                 let stream = Stream::new(unit, Compartment::Identity);

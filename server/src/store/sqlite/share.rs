@@ -1,11 +1,11 @@
 //! Units beside a patient's own that have them.
 
-use super::{SqliteStore, id};
+use super::{SqliteStore, id, signed, unsigned};
 use crate::store::{ShareRow, StoreResult};
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 use std::collections::BTreeSet;
 use vereda_core::id::{PatientId, TenantId, UnitId, UserId, WriteId};
-use vereda_core::record::Compartment;
+use vereda_core::record::{Compartment, Stream};
 
 /// A set of compartments as a bitmap of their codes.
 fn bitmap(compartments: &BTreeSet<Compartment>) -> i64 {
@@ -58,6 +58,34 @@ impl SqliteStore {
                 bitmap(&share.compartments),
                 share.until_ms,
                 share.ended_ms
+            ])?;
+        Ok(())
+    }
+
+    pub(super) fn read_entered(&mut self, stream: &Stream, patient: PatientId) -> StoreResult<u64> {
+        let mut statement = self.connection.prepare_cached(
+            "select seq from entered where unit = ?1 and compartment = ?2 and patient = ?3",
+        )?;
+        let place = params![
+            stream.unit.as_bytes(),
+            stream.compartment.code(),
+            patient.as_bytes()
+        ];
+        let found: Option<i64> = statement.query_row(place, |row| row.get(0)).optional()?;
+        Ok(found.map_or(0, unsigned))
+    }
+
+    pub(super) fn write_entered(&mut self, stream: &Stream, patient: PatientId, seq: u64) -> StoreResult<()> {
+        self.connection
+            .prepare_cached(
+                "insert into entered (unit, compartment, patient, seq) values (?1, ?2, ?3, ?4)
+                 on conflict do update set seq = excluded.seq",
+            )?
+            .execute(params![
+                stream.unit.as_bytes(),
+                stream.compartment.code(),
+                patient.as_bytes(),
+                signed(seq)
             ])?;
         Ok(())
     }
