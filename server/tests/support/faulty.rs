@@ -312,9 +312,25 @@ impl ServerStore for FaultyStore {
         self.inner.home(tenant, patient)
     }
 
-    fn rehome(&mut self, tenant: TenantId, patient: PatientId, unit: UnitId) -> StoreResult<()> {
+    fn rehome(
+        &mut self,
+        tenant: TenantId,
+        patient: PatientId,
+        unit: UnitId,
+        received_ms: EpochMs,
+    ) -> StoreResult<()> {
         self.fault()?;
-        self.inner.rehome(tenant, patient, unit)
+        self.inner.rehome(tenant, patient, unit, received_ms)
+    }
+
+    fn entered(&mut self, stream: &Stream, patient: PatientId) -> StoreResult<u64> {
+        self.fault()?;
+        self.inner.entered(stream, patient)
+    }
+
+    fn save_entered(&mut self, stream: &Stream, patient: PatientId, seq: u64) -> StoreResult<()> {
+        self.fault()?;
+        self.inner.save_entered(stream, patient, seq)
     }
 
     fn identified(&mut self, tenant: TenantId, identifier: &Identifier) -> StoreResult<Vec<PatientId>> {

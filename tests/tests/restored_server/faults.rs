@@ -70,28 +70,34 @@ fn e1_a_crash_after_every_step_of_giving_back_leaves_each_item_once() {
     }
 }
 
-/// What a device sends to `/v1/tail`, with a run in it.
-fn heard_run(world: &mut World, device: usize) -> (HttpRequest, TailRequest) {
+/// What a device sends to `/v1/tail`: a run of several items, and what it gave back before.
+fn heard_run(world: &mut World, device: usize) -> (HttpRequest, TailRequest, Vec<HttpRequest>) {
     world.network.heard = Some(Vec::new());
     world.sync(device);
     let heard = world.network.heard.take().expect("exchanges");
-    heard
-        .into_iter()
-        .filter(|(request, _)| request.path == PATH_TAIL)
-        .find_map(|(request, _)| {
-            let message: TailRequest = decode_body(&request.body, Encoding::Vereda).expect("a request");
-            let run = message.run.as_ref()?;
-            (run.items.len() > 1).then_some((request, message))
-        })
-        .expect("a run was given back")
+    let mut before = Vec::new();
+    for (request, _) in heard {
+        if request.path != PATH_TAIL {
+            continue;
+        }
+        let message: TailRequest = decode_body(&request.body, Encoding::Vereda).expect("a request");
+        if message.run.as_ref().is_some_and(|run| run.items.len() > 1) {
+            return (request, message, before);
+        }
+        before.push(request);
+    }
+    panic!("a run was given back")
 }
 
 #[test]
 fn s4_a_forged_run_is_refused_whole_and_changes_nothing() {
     let (mut world, patient, expected) = restored(360);
     let empty = world.folder.path().join("copy.db");
-    let (request, message) = heard_run(&mut world, 0);
+    let (request, message, registration) = heard_run(&mut world, 0);
     world.restore_server(&empty);
+    for earlier in &registration {
+        assert_eq!(world.ask_server(earlier).status, 200);
+    }
     let before = world.server_log();
     type Forgery = (&'static str, fn(&mut TailRequest));
     let forgeries: [Forgery; 7] = [
@@ -144,7 +150,7 @@ fn s4_a_forged_run_is_refused_whole_and_changes_nothing() {
 #[test]
 fn s1_nobody_gives_back_or_asks_for_a_stream_out_of_their_scope() {
     let (mut world, patient, expected) = restored(370);
-    let (request, _) = heard_run(&mut world, 0);
+    let (request, ..) = heard_run(&mut world, 0);
     let stranger = world.add_device("south", "user-9", vereda_server::Role::Clinician);
     let tokens = world.enrolment(stranger).tokens.expect("tokens");
     let reply = world.ask_server(&HttpRequest {

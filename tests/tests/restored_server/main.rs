@@ -5,6 +5,7 @@ mod clinical;
 mod faults;
 mod gone;
 mod ran_on;
+mod trimming;
 mod units;
 
 use vereda_core::client::SyncEnd;

@@ -74,7 +74,9 @@ pub(super) fn apply_head(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Re
     {
         outbox::fork_because(step, "restored_server")?;
     }
-    for (index, seq) in &answer.durable {
+    // Of another history these places are not those of the tail: first it is given back.
+    let is_known = answer.epoch == pending.asked.request.epoch;
+    for (index, seq) in answer.durable.iter().filter(|_| is_known) {
         if let Some(cursor) = pending.asked.cursors.get(*index as usize) {
             let row = cursors::get(step.transaction, &cursor.stream)?;
             cursors::put(

@@ -244,6 +244,7 @@ pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<S
         }
     }
     tail::trim(step)?;
+    let offers_again = pending.applied > 0 && tail::offer_again(step)?;
     // The answer may have widened the scope: what is new in it is still to be read.
     let asked = &pending.asked.cursors;
     let mut in_scope = step.device.enrolled()?.scope.streams.iter();
@@ -254,8 +255,11 @@ pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<S
     };
     let unasked = in_scope
         .any(|stream| asked.iter().all(|cursor| cursor.stream != *stream) && !is_read_otherwise(stream));
-    let more =
-        more || unasked || pending.more_reference || pending.answer.epoch != pending.asked.request.epoch;
+    let more = more
+        || unasked
+        || offers_again
+        || pending.more_reference
+        || pending.answer.epoch != pending.asked.request.epoch;
     if pending.asked.settles_unknown && !more {
         replica::settle_unknown(step)?;
     }

@@ -1,6 +1,7 @@
 //! Giving a restored server back what it lost, request by request. Where this stands is stored with each answer; a
 //! crash or a lost answer repeats one request, and the server passes over what it has.
 
+use super::left_over;
 use super::points::points;
 use super::rewind::{forget_as_of, rewind};
 use crate::bytes::ByteArray;
@@ -21,7 +22,7 @@ use crate::store::{cursors, meta};
 use serde::{Deserialize, Serialize};
 
 const GIVING_BACK: &str = "giving_back";
-const NOT_TAKEN: &str = "not_taken";
+pub(super) const NOT_TAKEN: &str = "not_taken";
 
 /// What is still to be given back. None of it is left when the device synchronises again.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -43,6 +44,8 @@ enum Phase {
     Asking(u32),
     /// The items from a place of a stretch on.
     Giving(u32, u64),
+    /// What was left of a stretch, once more, from a place on.
+    Again(u32, u64),
     /// Everything is given: how far does the server's log agree now?
     Comparing,
     /// The stream is read again from here; documents must not pass over what comes.
@@ -63,7 +66,9 @@ impl GivingBack {
 
     /// Items that a restored server did not take back.
     pub fn not_taken(connection: &rusqlite::Connection) -> u64 {
-        meta::get(connection, NOT_TAKEN).unwrap_or_default().unwrap_or(0)
+        let never: u64 = meta::get(connection, NOT_TAKEN).unwrap_or_default().unwrap_or(0);
+        let waiting = left_over::list(connection).unwrap_or_default();
+        never + waiting.iter().map(|left| left.places.len() as u64).sum::<u64>()
     }
 
     fn store(&self, step: &Step<'_>) -> Result<()> {
@@ -88,7 +93,11 @@ pub fn begin(step: &mut Step<'_>, unproven: &[Stream]) -> Result<()> {
         )?;
     }
     outbox::queue_unproven(step, None)?;
+    left_over::forget(step)?;
     let mut giving = GivingBack::load(step)?;
+    giving
+        .streams
+        .retain(|giving| !matches!(giving.phase, Phase::Again(..)));
     for stream in unproven {
         let first = tail::stretches(step.transaction, stream)?
             .first()
@@ -102,8 +111,27 @@ pub fn begin(step: &mut Step<'_>, unproven: &[Stream]) -> Result<()> {
             }),
         }
     }
+    // Who is registered, and in which units, comes before what was written about them.
+    giving
+        .streams
+        .sort_by_key(|giving| giving.stream.compartment.code());
     step.changes.queue = true;
     giving.store(step)
+}
+
+/// The log has grown: what the server left may have what it rests on now. Says whether there is something.
+pub fn offer_again(step: &mut Step<'_>) -> Result<bool> {
+    let left = left_over::list(step.transaction)?;
+    let mut giving = GivingBack::load(step)?;
+    if left.is_empty() || !giving.streams.is_empty() {
+        return Ok(false);
+    }
+    giving.streams.extend(left.iter().map(|left| Giving {
+        stream: left.stream,
+        phase: Phase::Again(left.history, 0),
+    }));
+    giving.store(step)?;
+    Ok(true)
 }
 
 /// The next request; none when there is nothing to give back.
@@ -132,6 +160,25 @@ pub fn next_request(step: &mut Step<'_>) -> Result<Option<TailRequest>> {
                 if forget_as_of(step, &stream, from)? {
                     // The rest in another step: the question costs little, and people's commands come between.
                     return Ok(Some(ask(points(step, None, &cursor)?)));
+                }
+                giving.streams.remove(0);
+                giving.store(step)?;
+            }
+            Phase::Again(history, from) => {
+                let left = left_over::of(step, (stream, history))?;
+                let next = left.range(from..).next().copied();
+                let stretch = stretches.iter().find(|stretch| stretch.history == history);
+                let held = stretch.filter(|stretch| next.is_some_and(|next| next > stretch.base_seq));
+                if let (Some(stretch), Some(next)) = (held, next)
+                    && let Some(run) = run_from(step, stretch, next)?
+                {
+                    return Ok(Some(TailRequest {
+                        run: Some(run),
+                        ..ask(Vec::new())
+                    }));
+                }
+                if let Some(next) = next {
+                    left_over::give_up(step, (stream, history), next)?;
                 }
                 giving.streams.remove(0);
                 giving.store(step)?;
@@ -184,8 +231,12 @@ pub fn take_answer(step: &mut Step<'_>, request: &TailRequest, answer: &TailAnsw
             }
         }
         (Phase::Giving(history, _), Some(run)) => {
-            count_not_taken(step, answer.left.len() as u64)?;
+            left_over::note(step, (giving.stream, history), run, &answer.left)?;
             set_phase(step, Phase::Giving(history, run.first + run.items.len() as u64))
+        }
+        (Phase::Again(history, _), Some(run)) => {
+            left_over::note(step, (giving.stream, history), run, &answer.left)?;
+            set_phase(step, Phase::Again(history, run.first + run.items.len() as u64))
         }
         (Phase::Comparing, None) => finish(step, &cursor, answer.held),
         _ => Ok(()),
@@ -198,8 +249,12 @@ pub fn refused(step: &mut Step<'_>, request: &TailRequest) -> Result<()> {
     let mut giving = GivingBack::load(step)?;
     match (giving.streams.first().map(|giving| giving.phase), &request.run) {
         (Some(Phase::Giving(history, _)), Some(run)) => {
-            count_not_taken(step, run.items.len() as u64)?;
+            left_over::never_taken(step, run.items.len() as u64)?;
             set_phase(step, Phase::Giving(history, run.first + run.items.len() as u64))
+        }
+        (Some(Phase::Again(history, _)), Some(run)) => {
+            left_over::give_up(step, (request.stream, history), run.first)?;
+            set_phase(step, Phase::Again(history, run.first + run.items.len() as u64))
         }
         _ => {
             giving.streams.retain(|giving| giving.stream != request.stream);
@@ -214,14 +269,6 @@ fn set_phase(step: &Step<'_>, phase: Phase) -> Result<()> {
         first.phase = phase;
     }
     giving.store(step)
-}
-
-fn count_not_taken(step: &Step<'_>, count: u64) -> Result<()> {
-    if count == 0 {
-        return Ok(());
-    }
-    let before: u64 = meta::get(step.transaction, NOT_TAKEN)?.unwrap_or(0);
-    Ok(meta::set(step.transaction, NOT_TAKEN, &(before + count))?)
 }
 
 /// The stream is through: reading goes on where both agree.

@@ -7,11 +7,12 @@
 
 mod give_back;
 mod keep;
+mod left_over;
 mod points;
 mod rewind;
 mod trim;
 
-pub use give_back::{GivingBack, begin, next_request, refused, take_answer};
+pub use give_back::{GivingBack, begin, next_request, offer_again, refused, take_answer};
 pub use keep::{Keeper, Proof};
 pub(crate) use keep::{kept_item, own_item};
 pub use rewind::read_again;

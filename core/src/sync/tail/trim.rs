@@ -1,5 +1,6 @@
 //! Forgetting: what a verified copy holds and is a week old; and, past the bound, the oldest.
 
+use super::GivingBack;
 use crate::error::Result;
 use crate::limits::{TAIL_AGE_MS, TAIL_BYTES_MAX, TAIL_TRIM_ROWS};
 use crate::step::Step;
@@ -27,8 +28,11 @@ pub fn state(connection: &Connection) -> std::result::Result<TailState, StoreErr
     })
 }
 
-/// Forgets a bounded number of items.
+/// Forgets a bounded number of items; while something is given back, nothing.
 pub fn trim(step: &mut Step<'_>) -> Result<()> {
+    if GivingBack::streams_left(step.transaction) > 0 {
+        return Ok(());
+    }
     let server_ms = step.device.server_ms(&step.now).unwrap_or(step.now.wall_ms);
     let old_before_ms = server_ms.saturating_sub(TAIL_AGE_MS);
     let all = tail::list(step.transaction)?;
