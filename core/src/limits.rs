@@ -114,6 +114,10 @@ pub const GRANT_MS: i64 = 24 * 60 * 60 * 1000;
 pub const QUARANTINED_ASKED_MAX: usize = 100;
 /// Patients found by one identifier.
 pub const FOUND_MAX: usize = 10;
+/// Searches by identifier a user may make at once.
+pub const FINDS_AT_ONCE: u32 = 30;
+/// Searches by identifier a user may go on to make in an hour.
+pub const FINDS_PER_HOUR: u32 = 30;
 /// Age past which a log item may leave the tail, once a verified copy of the server holds it.
 pub const TAIL_AGE_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 /// Bytes of the tail.

@@ -2,7 +2,7 @@
 
 mod audit;
 mod drawer;
-mod duty;
+pub(crate) mod duty;
 mod quarantine;
 mod reference;
 mod scope;

@@ -2,12 +2,14 @@
 //! with its reason, in the logs of both units, opens the patient.
 
 use crate::access;
+use crate::admin::duty::{Deed, note};
 use crate::places::{Places, Standing};
 use crate::refusal::Refusal;
 use crate::role::Activity;
 use crate::writer::Session;
+use uuid::Uuid;
 use vereda_core::bytes::ByteBuf;
-use vereda_core::limits::{FOUND_MAX, GRANT_MS};
+use vereda_core::limits::{FOUND_MAX, GRANT_MS, REASON_CHARACTERS_MAX};
 use vereda_core::protocol::{FindAnswer, FindRequest, Found};
 use vereda_core::record::{Compartment, Stream};
 
@@ -24,6 +26,22 @@ pub(crate) fn run(
         return Err(Refusal::not_found());
     }
     let (tenant, user) = (caller.tenant(), caller.device.user);
+    session.shared.throttle_find(user, session.now.ms)?;
+    if request.reason.0.chars().count() > REASON_CHARACTERS_MAX {
+        return Err(Refusal::too_large(format!(
+            "a reason has at most {REASON_CHARACTERS_MAX} characters"
+        )));
+    }
+    // Before anything is looked for: who asked in vain asked all the same.
+    let hash = session.store.identifier_hash(tenant, &request.identifier)?;
+    let looked_for = Deed {
+        user,
+        action: "identifier_looked_for",
+        subject: Some(Uuid::from_bytes(hash)),
+        reason: request.reason.0.clone(),
+        at_ms: session.now.ms,
+    };
+    note(&mut *session.store, tenant, looked_for)?;
     let until_ms = session.now.ms.saturating_add(GRANT_MS);
     let mut answer = FindAnswer::default();
     for patient in session.store.identified(tenant, &request.identifier)? {

@@ -80,6 +80,11 @@ impl Shared {
         throttle.take(Side::User(user), now_ms)
     }
 
+    /// Identifiers are not tried out one after the other.
+    pub(crate) fn throttle_find(&self, user: UserId, now_ms: EpochMs) -> Result<(), Refusal> {
+        lock(&self.throttle).take(Side::Find(user), now_ms)
+    }
+
     pub(crate) fn poke(&self, pokes: &[Poke]) {
         for poke in pokes {
             // Nobody may be listening.

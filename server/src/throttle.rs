@@ -4,6 +4,7 @@ use crate::refusal::Refusal;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use vereda_core::id::UserId;
+use vereda_core::limits::{FINDS_AT_ONCE, FINDS_PER_HOUR};
 use vereda_core::time::EpochMs;
 
 /// Buckets kept; past it the full ones go.
@@ -35,7 +36,11 @@ pub(crate) enum Side {
     Device(u32),
     User(UserId),
     Address(IpAddr),
+    /// Of a user who looks for identifiers.
+    Find(UserId),
 }
+
+const SECONDS_PER_HOUR: u64 = 3_600;
 
 #[derive(Clone, Copy)]
 struct Bucket {
@@ -59,20 +64,19 @@ impl Throttle {
 
     /// Takes one request out of a side's bucket.
     pub(crate) fn take(&mut self, side: Side, now_ms: EpochMs) -> Result<(), Refusal> {
-        let (burst, per_second) = match side {
-            Side::Device(_) => self.limits.device,
-            Side::User(_) => self.limits.user,
-            Side::Address(_) => self.limits.address,
+        let each_second = |(burst, per_second): (u32, u32)| (burst, u64::from(per_second) * SECONDS_PER_HOUR);
+        let (burst, per_hour) = match side {
+            Side::Device(_) => each_second(self.limits.device),
+            Side::User(_) => each_second(self.limits.user),
+            Side::Address(_) => each_second(self.limits.address),
+            Side::Find(_) => (FINDS_AT_ONCE, u64::from(FINDS_PER_HOUR)),
         };
         let full = u64::from(burst) * 1000;
         let refilled = |bucket: &Bucket| {
             // A clock that goes back refills nothing.
             let elapsed_ms = now_ms.saturating_sub(bucket.at_ms).max(0) as u64;
-            full.min(
-                bucket
-                    .left
-                    .saturating_add(elapsed_ms.saturating_mul(u64::from(per_second))),
-            )
+            let new = elapsed_ms.saturating_mul(per_hour) / SECONDS_PER_HOUR;
+            full.min(bucket.left.saturating_add(new))
         };
         if self.buckets.len() >= BUCKETS_MAX {
             self.buckets.retain(|_, bucket| refilled(bucket) < full);
@@ -84,7 +88,7 @@ impl Throttle {
         let left = refilled(bucket);
         *bucket = Bucket { left, at_ms: now_ms };
         if left < 1000 {
-            let wait_ms = (1000 - left) / u64::from(per_second.max(1));
+            let wait_ms = (1000 - left).saturating_mul(SECONDS_PER_HOUR) / per_hour.max(1);
             return Err(Refusal::throttled((wait_ms / 1000) as u32 + 1));
         }
         bucket.left -= 1000;

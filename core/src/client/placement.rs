@@ -132,7 +132,11 @@ impl Placement<'_> {
                 Ok(unit)
             })
             .await?;
-        let request = FindRequest { identifier, unit };
+        let request = FindRequest {
+            identifier,
+            unit,
+            reason: Sensitive(reason.clone()),
+        };
         let answer = match self.ask(&request).await {
             Err(error) if error.code == Code::Unauthenticated => {
                 // The access token ended; a round of synchronising brings the next.

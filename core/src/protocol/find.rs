@@ -4,6 +4,7 @@
 use crate::bytes::ByteBuf;
 use crate::id::{PatientId, UnitId};
 use crate::record::Identifier;
+use crate::redact::Sensitive;
 use serde::{Deserialize, Serialize};
 
 /// Who is looked for, and for which unit.
@@ -13,6 +14,13 @@ pub struct FindRequest {
     pub identifier: Identifier,
     /// The unit that would claim them: one of the asker's.
     pub unit: UnitId,
+    /// Why they are looked for: it stands in the server's audit.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub reason: Sensitive<String>,
+}
+
+fn is_empty(reason: &Sensitive<String>) -> bool {
+    reason.0.is_empty()
 }
 
 /// A patient with this identifier.

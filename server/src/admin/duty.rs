@@ -14,12 +14,12 @@ use vereda_core::time::EpochMs;
 pub(super) const OPERATOR: UserId = UserId(Uuid::nil());
 
 /// What was done at the server.
-pub(super) struct Deed<'a> {
-    pub(super) user: UserId,
-    pub(super) action: &'a str,
-    pub(super) subject: Option<Uuid>,
-    pub(super) reason: String,
-    pub(super) at_ms: EpochMs,
+pub(crate) struct Deed<'a> {
+    pub(crate) user: UserId,
+    pub(crate) action: &'a str,
+    pub(crate) subject: Option<Uuid>,
+    pub(crate) reason: String,
+    pub(crate) at_ms: EpochMs,
 }
 
 impl Administration {
@@ -42,22 +42,25 @@ impl Administration {
 
     /// Adds a record to the server's own chain.
     pub(super) fn note(&mut self, tenant: TenantId, deed: Deed<'_>) -> StoreResult<()> {
-        let chain = Incarnation {
-            store: StoreId(tenant.0),
-            number: 0,
-        };
-        let at_ms = deed.at_ms;
-        let record = AuditRecord::Did {
-            user: deed.user,
-            action: deed.action.to_owned(),
-            subject: deed.subject,
-            reason: Sensitive(deed.reason),
-            at_ms,
-        };
-        self.store.within(|store| {
-            let (last, head) = store.audit_anchor(&chain)?;
-            let head = advance_audit(&head, &record);
-            store.append_audit(tenant, &chain, last + 1, &head, &encode(&record), at_ms)
-        })
+        self.store.within(|store| note(store, tenant, deed))
     }
+}
+
+/// Adds a record to the server's own chain, in the transaction that is open.
+pub(crate) fn note(store: &mut dyn ServerStore, tenant: TenantId, deed: Deed<'_>) -> StoreResult<()> {
+    let chain = Incarnation {
+        store: StoreId(tenant.0),
+        number: 0,
+    };
+    let at_ms = deed.at_ms;
+    let record = AuditRecord::Did {
+        user: deed.user,
+        action: deed.action.to_owned(),
+        subject: deed.subject,
+        reason: Sensitive(deed.reason),
+        at_ms,
+    };
+    let (last, head) = store.audit_anchor(&chain)?;
+    let head = advance_audit(&head, &record);
+    store.append_audit(tenant, &chain, last + 1, &head, &encode(&record), at_ms)
 }

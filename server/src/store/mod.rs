@@ -185,6 +185,8 @@ pub trait ServerStore: Send {
     ) -> StoreResult<()>;
     /// The patients of a tenant that carry an identifier.
     fn identified(&mut self, tenant: TenantId, identifier: &Identifier) -> StoreResult<Vec<PatientId>>;
+    /// The first bytes of an identifier's keyed hash: who holds the server's key can tell whether it is a given one's.
+    fn identifier_hash(&mut self, tenant: TenantId, identifier: &Identifier) -> StoreResult<[u8; 16]>;
     /// Whether a user worked in a unit they left.
     fn was_in_unit(&mut self, user: UserId, unit: UnitId) -> StoreResult<bool>;
     /// Whether the tenant has the unit.

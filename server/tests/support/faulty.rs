@@ -338,6 +338,11 @@ impl ServerStore for FaultyStore {
         self.inner.identified(tenant, identifier)
     }
 
+    fn identifier_hash(&mut self, tenant: TenantId, identifier: &Identifier) -> StoreResult<[u8; 16]> {
+        self.fault()?;
+        self.inner.identifier_hash(tenant, identifier)
+    }
+
     fn was_in_unit(&mut self, user: UserId, unit: UnitId) -> StoreResult<bool> {
         self.fault()?;
         self.inner.was_in_unit(user, unit)

@@ -56,6 +56,7 @@ fn past_it(name: &str) -> Option<&'static str> {
             "the patient leaves that unit's devices; what they had not sent is held for a supervisor"
         }
         "GRANT_MS" => "the claim is refused, into the drawer",
+        "FINDS_AT_ONCE" | "FINDS_PER_HOUR" => "429 with `Retry-After`: identifiers are not tried out",
         "QUARANTINED_ASKED_MAX" => "the rest is asked for by later requests",
         "TAIL_AGE_MS" => "it goes, where a verified copy holds it",
         "TAIL_BYTES_MAX" => "the oldest items go, and `status()` says `tail_full`",

@@ -2,6 +2,7 @@
 
 mod clinic;
 mod departing;
+mod finding;
 mod former;
 mod scribbling;
 mod segments;

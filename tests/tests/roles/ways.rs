@@ -474,6 +474,7 @@ fn find(clinic: &mut Clinic, reader: Reader) -> Heard {
             let request = FindRequest {
                 identifier: identifier.clone(),
                 unit,
+                reason: String::new().into(),
             };
             for encoding in [Encoding::Vereda, Encoding::Json] {
                 let reply = ask(clinic, reader, "POST", PATH_FIND, encoding, &request);

@@ -519,6 +519,7 @@ pub(crate) fn vectors() -> Vec<Value> {
     let find = FindRequest {
         identifier: Identifier::parse("cpf", "529.982.247-25").expect("a CPF"),
         unit: sample::stream().unit,
+        reason: "desacordada na rua".to_owned().into(),
     };
     let found = FindAnswer {
         found: vec![

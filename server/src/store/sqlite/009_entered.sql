@@ -16,3 +16,6 @@ create table moved (
     received_ms integer not null,
     primary key (tenant, patient)
 ) without rowid, strict;
+
+-- Records of before there was an index of identifiers are put into it at the next opening.
+insert into meta (name, value) select 'identifiers_to_fill', 1 where exists (select 1 from record);

@@ -51,6 +51,47 @@ impl SqliteStore {
             .collect()
     }
 
+    pub(super) fn hash_identifier(
+        &mut self,
+        tenant: TenantId,
+        identifier: &Identifier,
+    ) -> StoreResult<[u8; 16]> {
+        let digest = self.identifiers.digest(tenant, identifier)?;
+        let mut first = [0; 16];
+        first.copy_from_slice(&digest[..16]);
+        Ok(first)
+    }
+
+    /// The index of records that were here before there was one; done once.
+    pub(super) fn fill_identifiers(&mut self) -> StoreResult<()> {
+        let is_filled = self.connection.query_row(
+            "select count(*) from meta where name = 'identifiers_to_fill'",
+            [],
+            |row| row.get::<_, i64>(0),
+        )? == 0;
+        if is_filled {
+            return Ok(());
+        }
+        self.within(|store| {
+            let all: Vec<(Vec<u8>, Vec<u8>)> = store
+                .connection
+                .prepare("select tenant, patient from record")?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<Result<_, _>>()?;
+            for (tenant, patient) in all {
+                let tenant = id("record", &tenant, TenantId::from_slice)?;
+                let patient = id("record", &patient, PatientId::from_slice)?;
+                if let Some(row) = store.read_record(tenant, patient)? {
+                    store.write_identifiers(tenant, patient, &row.record)?;
+                }
+            }
+            store
+                .connection
+                .execute("delete from meta where name = 'identifiers_to_fill'", [])?;
+            Ok(())
+        })
+    }
+
     pub(super) fn write_identifiers(
         &mut self,
         tenant: TenantId,

@@ -63,7 +63,7 @@ impl SqliteStore {
     pub fn open(path: &Path, store_key: &[u8; 32], master_key: &[u8; 32], epoch: u64) -> StoreResult<Self> {
         let mut connection = connect(path, store_key)?;
         migration::migrate(&mut connection, epoch)?;
-        Ok(Self {
+        let mut store = Self {
             connection,
             master: SealingKey::new(master_key)?,
             identifiers: IdentifierKey::of(master_key),
@@ -71,7 +71,9 @@ impl SqliteStore {
             entropy: SeededEntropy::new([0; 32]),
             depth: 0,
             data_version: 0,
-        })
+        };
+        store.fill_identifiers()?;
+        Ok(store)
     }
 }
 
@@ -395,6 +397,10 @@ impl ServerStore for SqliteStore {
 
     fn identified(&mut self, tenant: TenantId, identifier: &Identifier) -> StoreResult<Vec<PatientId>> {
         self.read_identified(tenant, identifier)
+    }
+
+    fn identifier_hash(&mut self, tenant: TenantId, identifier: &Identifier) -> StoreResult<[u8; 16]> {
+        self.hash_identifier(tenant, identifier)
     }
 
     fn was_in_unit(&mut self, user: UserId, unit: UnitId) -> StoreResult<bool> {
