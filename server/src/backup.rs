@@ -54,7 +54,8 @@ pub fn run(store: &Path, keys: &ServerKeys, folder: &Path) -> Result<PathBuf, Ba
     Ok(newest)
 }
 
-fn remove(path: &Path) -> std::io::Result<()> {
+/// Removes a store's file, if it is there, with its log.
+pub(crate) fn remove(path: &Path) -> std::io::Result<()> {
     remove_companions(path)?;
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),

@@ -18,7 +18,7 @@ use crate::writer::{Job, Session, Writer, lock};
 use ed25519_dalek::SigningKey;
 use serde::de::DeserializeOwned;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use tokio::sync::broadcast;
 use vereda_core::entropy::Entropy;
 use vereda_core::error::{Code, SyncError};
@@ -172,8 +172,13 @@ impl Job for Request {
 pub struct Server {
     shared: Shared,
     writer: Writer<Request>,
-    has_backup: AtomicBool,
+    backup: AtomicU8,
 }
+
+/// How the copies stand: none was made, the last one was verified, the last one failed.
+const NO_BACKUP: u8 = 0;
+const BACKUP_VERIFIED: u8 = 1;
+const BACKUP_FAILED: u8 = 2;
 
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -200,7 +205,7 @@ impl Server {
                 written_elsewhere: AtomicU64::new(0),
             },
             writer: Writer::new(store),
-            has_backup: AtomicBool::new(false),
+            backup: AtomicU8::new(NO_BACKUP),
         }
     }
 
@@ -280,8 +285,9 @@ impl Server {
     }
 
     /// Notes whether the last copy went well; readiness tells.
-    pub(crate) fn note_backup(&self, went_well: bool) {
-        self.has_backup.store(went_well, Ordering::Relaxed);
+    pub fn note_backup(&self, went_well: bool) {
+        let state = if went_well { BACKUP_VERIFIED } else { BACKUP_FAILED };
+        self.backup.store(state, Ordering::Relaxed);
     }
 
     fn answer(
@@ -316,8 +322,11 @@ impl Server {
     }
 
     fn readiness(&self) -> Vec<u8> {
-        let has_backup = self.has_backup.load(Ordering::Relaxed);
-        let backup = if has_backup { "verified" } else { "no_backup" };
+        let backup = match self.backup.load(Ordering::Relaxed) {
+            BACKUP_VERIFIED => "verified",
+            BACKUP_FAILED => "last_copy_failed",
+            _ => "no_backup",
+        };
         format!("{{\"status\":\"ready\",\"backup\":\"{backup}\"}}\n").into_bytes()
     }
 }

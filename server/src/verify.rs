@@ -2,12 +2,13 @@
 //! computed again from what the items hold; every document loaded, and its changes those of its log; every accepted
 //! outcome at its place in a log and the other way round.
 
+use crate::backup::remove;
 use crate::key_file::ServerKeys;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Decision, LogRow, ServerStore, StoreError, StoreResult};
 use serde::Serialize;
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use vereda_core::document::LoadedDocument;
 use vereda_core::id::{DocumentId, TenantId};
 use vereda_core::protocol::advance_chain;
@@ -84,6 +85,22 @@ pub fn verify(path: &Path, keys: &ServerKeys) -> StoreResult<StoreReport> {
     std::fs::metadata(path)?;
     let mut store = SqliteStore::open(path, &keys.store, &keys.master, 0)?;
     check(&mut store)
+}
+
+/// Checks a copy, whatever version wrote it: what is opened and brought to this version's schema is a copy of that, which
+/// lies beside it meanwhile. Nothing is written to the copy itself.
+///
+/// # Errors
+/// Where there is no such file, it does not open, or there is no room beside it.
+pub fn verify_copy(path: &Path, keys: &ServerKeys) -> StoreResult<StoreReport> {
+    std::fs::metadata(path)?;
+    let mut name = path.as_os_str().to_owned();
+    name.push(".verifying");
+    let aside = PathBuf::from(name);
+    remove(&aside)?;
+    let checked = SqliteStore::copy_file(path, &aside, &keys.store).and_then(|()| verify(&aside, keys));
+    remove(&aside)?;
+    checked
 }
 
 pub(crate) fn check(store: &mut SqliteStore) -> StoreResult<StoreReport> {

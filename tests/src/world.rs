@@ -237,6 +237,11 @@ impl World {
         )
     }
 
+    /// The server's last copy went well, or did not.
+    pub fn note_backup(&self, went_well: bool) {
+        self.server.as_ref().expect("it runs").note_backup(went_well);
+    }
+
     /// The server's keys, for a server of one's own on its file.
     pub fn server_keys(&self) -> ServerKeys {
         self.keys.clone()

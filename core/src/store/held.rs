@@ -78,11 +78,18 @@ pub fn list(connection: &Connection) -> Result<Vec<HeldRow>, StoreError> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The numbers of an incarnation's writes that wait for a supervisor.
-pub fn waiting(connection: &Connection, incarnation: u64, limit: usize) -> Result<Vec<u64>, StoreError> {
-    let mut statement = connection
-        .prepare_cached("SELECT n FROM held WHERE state = 0 AND incarnation = ?1 ORDER BY n LIMIT ?2")?;
-    let rows = statement.query_map(params![incarnation as i64, limit as i64], |row| {
+/// The numbers of an incarnation's writes that wait for a supervisor, from behind a number on, and then from the first
+/// one on again.
+pub fn waiting(
+    connection: &Connection,
+    incarnation: u64,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<u64>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT n FROM held WHERE state = 0 AND incarnation = ?1 ORDER BY n <= ?2, n LIMIT ?3",
+    )?;
+    let rows = statement.query_map(params![incarnation as i64, after as i64, limit as i64], |row| {
         row.get::<_, i64>(0).map(|n| n as u64)
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

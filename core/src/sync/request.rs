@@ -16,9 +16,13 @@ use crate::step::Step;
 use crate::store::cursors::{self, CursorRow};
 use crate::store::first_sync::{self, FirstSyncState};
 use crate::store::held;
+use crate::store::meta;
 use crate::store::outbox::{self, OutboxRow, WriteState};
 use crate::store::receipts;
 use std::collections::HashMap;
+
+/// The last held write that was asked for.
+const HELD_ASKED: &str = "held_asked";
 
 /// The share of an access token's life that must be left for it to be used alone.
 const REFRESH_BEFORE_MS: i64 = 60_000;
@@ -152,7 +156,7 @@ pub fn build_request(step: &mut Step<'_>, schedule: &Schedule, wish: Wish) -> Re
         } else {
             crate::reference::wanted(step.transaction, &enrolment)?
         },
-        quarantined: held::waiting(step.transaction, incarnation, QUARANTINED_ASKED_MAX)?,
+        quarantined: held_asked(step, incarnation)?,
         segments: !declined && cursors.iter().any(|cursor| cursor.seq == 0 && !cursor.caught_up),
         minor: crate::protocol::MINOR,
         heads: WholeHeads::VERSION,
@@ -169,6 +173,16 @@ pub fn build_request(step: &mut Step<'_>, schedule: &Schedule, wish: Wish) -> Re
         settles_unknown: !former && crate::replica::awaits_records(step)?,
         correlation: CorrelationId::default(),
     })
+}
+
+/// The held writes to ask for: where they are many, the next ones each time.
+fn held_asked(step: &Step<'_>, incarnation: u64) -> Result<Vec<u64>> {
+    let after = meta::get(step.transaction, HELD_ASKED)?.unwrap_or(0);
+    let asked = held::waiting(step.transaction, incarnation, after, QUARANTINED_ASKED_MAX)?;
+    if asked.len() == QUARANTINED_ASKED_MAX {
+        meta::set(step.transaction, HELD_ASKED, &asked.last())?;
+    }
+    Ok(asked)
 }
 
 /// The server holds some of these in another encoding: their items are read before anything is sent again.

@@ -9,15 +9,24 @@ use crate::refusal::Refusal;
 use crate::store::{Decision, QuarantineDecision, QuarantineRow, StoreResult};
 use crate::writer::Session;
 use vereda_core::error::Code;
-use vereda_core::id::{Incarnation, UserId};
+use vereda_core::id::{Incarnation, PatientId, UserId};
 use vereda_core::limits::QUARANTINED_ASKED_MAX;
 use vereda_core::protocol::{Frozen, PushItem, QuarantineAnswer};
-use vereda_core::record::Write;
+use vereda_core::record::{Stream, Write};
 
-/// Whether the unit had the patient and has them no more.
+/// Whether the unit had a patient the write names and has them no more.
 pub(super) fn is_late(session: &mut Session<'_>, caller: &Caller, write: &Write) -> StoreResult<bool> {
-    let places = Places::of(session, caller.tenant(), write.patient)?;
-    Ok(places.is_some_and(|places| places.standing(&write.stream()) == Standing::Had))
+    for patient in patients_of(write) {
+        let places = Places::of(session, caller.tenant(), patient)?;
+        if places.is_some_and(|places| places.standing(&write.stream()) == Standing::Had) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn patients_of(write: &Write) -> impl Iterator<Item = PatientId> {
+    std::iter::once(write.patient).chain(write.intent.other_patient())
 }
 
 /// Holds a write. Only one its author may once have made: in a unit they work or worked in, signed by themselves.
@@ -113,8 +122,15 @@ fn is_in_scope_again(
     if row.decided.is_some() || !caller.may_use(&row.stream) {
         return Ok(false);
     }
-    let places = Places::of(session, row.tenant, row.patient)?;
-    Ok(places.is_none_or(|places| places.standing(&row.stream) == Standing::Has))
+    let write = Frozen::<Write>::from_bytes(row.write.clone());
+    let other = write.value().and_then(|write| write.intent.other_patient());
+    for patient in std::iter::once(row.patient).chain(other) {
+        let places = Places::of(session, row.tenant, patient)?;
+        if places.is_some_and(|places| places.standing(&row.stream) != Standing::Has) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// A supervisor decides: the write goes in as if it had been accepted, or it does not. Deciding twice changes nothing.
@@ -153,10 +169,13 @@ fn release(session: &mut Session<'_>, row: &QuarantineRow) -> Result<(), Refusal
     let (Some(device), Some(member)) = (device, member) else {
         return Err(unreadable());
     };
+    // As it was in their unit: what their role reads there, whatever became of them since.
+    let reads = member.role.rights().reads.iter();
+    let streams = reads.map(|compartment| Stream::new(row.stream.unit, *compartment));
     let author = Caller {
         device,
+        streams: streams.chain([row.stream]).collect(),
         member,
-        streams: [row.stream].into(),
         tokens: None,
         is_released: true,
     };

@@ -1,11 +1,12 @@
 //! Two units of one tenant, one of another, and what is looked for in bytes.
 
 use vereda_core::client::PageRequest;
-use vereda_core::id::{PatientId, UnitId};
+use vereda_core::id::{PatientId, UnitId, WriteId};
 use vereda_core::record::{Compartment, PatientRecord};
 use vereda_core::store::entries::EntryFilter;
 use vereda_core::testing::SeededEntropy;
 use vereda_server::Role;
+use vereda_server::store::QuarantineDecision;
 use vereda_tests::World;
 
 pub(crate) struct Clinic {
@@ -138,4 +139,24 @@ impl Clinic {
             .run(device, |client| async move { client.queue().held().await })
             .expect("a list")
     }
+}
+
+/// A supervisor of the north's tenant decides about a held write.
+pub(crate) fn decide(
+    clinic: &mut Clinic,
+    write: WriteId,
+    decision: QuarantineDecision,
+) -> Result<(), vereda_server::admin::DecisionError> {
+    let now_ms = clinic.world.server_clock_ms();
+    let path = clinic.world.server_path();
+    let keys = clinic.world.server_keys();
+    let mut entropy = SeededEntropy::new(99);
+    vereda_server::admin::decide(
+        (&path, &keys),
+        &mut entropy,
+        (Some("north"), "super"),
+        write,
+        decision,
+        now_ms,
+    )
 }

@@ -1,32 +1,11 @@
 //! A user leaves a unit: what is theirs no longer goes, what they had not sent is held, and a supervisor decides.
 
-use crate::clinic::{ANNEX, Clinic, NORTH};
-use vereda_core::id::WriteId;
+use crate::clinic::{ANNEX, Clinic, NORTH, decide};
 use vereda_core::store::held::HeldState;
-use vereda_core::testing::SeededEntropy;
 use vereda_server::Role;
 use vereda_server::store::QuarantineDecision;
 
 const CPF: &str = "529.982.247-25";
-
-fn decide(
-    clinic: &mut Clinic,
-    write: WriteId,
-    decision: QuarantineDecision,
-) -> Result<(), vereda_server::admin::DecisionError> {
-    let now_ms = clinic.world.server_clock_ms();
-    let path = clinic.world.server_path();
-    let keys = clinic.world.server_keys();
-    let mut entropy = SeededEntropy::new(99);
-    vereda_server::admin::decide(
-        (&path, &keys),
-        &mut entropy,
-        (Some("north"), "super"),
-        write,
-        decision,
-        now_ms,
-    )
-}
 
 #[test]
 fn s2_who_leaves_a_unit_holds_nothing_of_it_and_their_pending_writes_wait_for_a_supervisor() {

@@ -1,6 +1,7 @@
 //! Patients in more than one unit: shares, claims, moves, and what happens to what was written when a scope ends.
 
 mod clinic;
+mod deciding;
 mod departing;
 mod finding;
 mod former;

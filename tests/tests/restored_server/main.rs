@@ -2,6 +2,7 @@
 
 mod audit;
 mod clinical;
+mod copies;
 mod faults;
 mod gone;
 mod ran_on;

@@ -14,7 +14,7 @@ use vereda_core::platform::native::{SystemClock, SystemEntropy};
 use vereda_server::ServerKeys;
 use vereda_server::backup::{self, BackupError};
 use vereda_server::restore::{RestoreError, Restored, restore};
-use vereda_server::verify::{StoreReport, verify};
+use vereda_server::verify::{StoreReport, verify, verify_copy};
 
 /// What is copied, where to.
 #[derive(clap::Args)]
@@ -131,9 +131,18 @@ pub(super) fn copy(arguments: &BackupArguments, device: &DeviceOptions, output: 
 /// Checks the store or a copy of it, all of it.
 pub(super) fn check(arguments: VerifyArguments, device: &DeviceOptions, output: &Output) -> Result {
     let keys = keys_that_are_there(&arguments.store, device)?;
-    let file = arguments.copy.unwrap_or(arguments.store.file);
-    existing(&file)?;
-    let report = verify(&file, &keys)?;
+    let (file, report) = match arguments.copy {
+        Some(copy) => {
+            existing(&copy)?;
+            let report = verify_copy(&copy, &keys)?;
+            (copy, report)
+        }
+        None => {
+            existing(&arguments.store.file)?;
+            let report = verify(&arguments.store.file, &keys)?;
+            (arguments.store.file, report)
+        }
+    };
     let whole = report.is_whole();
     let verified = Verified {
         file: file.display().to_string(),
