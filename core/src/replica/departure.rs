@@ -144,7 +144,7 @@ fn records_are_read(step: &Step<'_>, stream: &Stream) -> Result<bool> {
 }
 
 /// Somebody came in a segment who is not known, or not known to be in scope: the log of records says so next.
-pub(super) fn note_unknown(step: &Step<'_>) -> Result<()> {
+pub fn note_unknown(step: &Step<'_>) -> Result<()> {
     if meta::get(step.transaction, UNKNOWN)? != Some(true) {
         meta::set(step.transaction, UNKNOWN, &true)?;
     }

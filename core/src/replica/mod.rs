@@ -18,7 +18,8 @@ mod resync;
 pub use apply::{Previous, accept_change, apply_accepted, apply_own, find_change, settle_own};
 pub use cache::DocumentCache;
 pub use departure::{
-    awaits_records, begin_departures, continue_departures, end_departures, leave_streams, settle_unknown,
+    awaits_records, begin_departures, continue_departures, end_departures, leave_streams, note_unknown,
+    settle_unknown,
 };
 pub use entry_rows::{entry_state, shown_header_of as shown_header};
 pub use first_sync::{announce, ingest, take_document};

@@ -5,6 +5,9 @@ use crate::protocol::SegmentName;
 use crate::record::{Compartment, Stream};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+/// Segments of a list that is asked for anew have places from here on, until it is known which of them it names.
+const ASIDE: i64 = 1 << 32;
+
 /// Whether a stream is read from segments.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FirstSyncState {
@@ -122,9 +125,13 @@ pub fn remove(connection: &Connection, stream: &Stream) -> Result<(), StoreError
 
 /// How many segments of the list are known.
 pub fn known(connection: &Connection, stream: &Stream) -> Result<u32, StoreError> {
-    let mut statement =
-        connection.prepare_cached("SELECT count(*) FROM segment WHERE unit = ?1 AND compartment = ?2")?;
-    Ok(statement.query_row(params![stream.unit, stream.compartment.code()], |row| row.get(0))?)
+    let mut statement = connection
+        .prepare_cached("SELECT count(*) FROM segment WHERE unit = ?1 AND compartment = ?2 AND k < ?3")?;
+    Ok(
+        statement.query_row(params![stream.unit, stream.compartment.code(), ASIDE], |row| {
+            row.get(0)
+        })?,
+    )
 }
 
 /// Adds segments to the list, from place `first` on.
@@ -134,11 +141,18 @@ pub fn add(
     first: u32,
     names: &[SegmentName],
 ) -> Result<(), StoreError> {
+    let mut again = connection.prepare_cached(
+        "UPDATE segment SET k = ?3 WHERE unit = ?1 AND compartment = ?2 AND k =
+           (SELECT min(k) FROM segment WHERE unit = ?1 AND compartment = ?2 AND k >= ?4 AND hash = ?5)",
+    )?;
     let mut statement = connection.prepare_cached(
         "INSERT OR IGNORE INTO segment (unit, compartment, k, hash, bytes, rows) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
     for (name, k) in names.iter().zip(first..) {
         let code = stream.compartment.code();
+        if again.execute(params![stream.unit, code, k, ASIDE, name.hash.as_slice()])? > 0 {
+            continue;
+        }
         statement.execute(params![
             stream.unit,
             code,
@@ -151,14 +165,38 @@ pub fn add(
     Ok(())
 }
 
+/// A stream's list is asked for anew: what of its segments is here counts again where that names them.
+pub fn set_aside(connection: &Connection, stream: &Stream) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "UPDATE segment SET k = k + max(?3, (SELECT max(k) + 1 FROM segment WHERE unit = ?1 AND compartment = ?2))
+             WHERE unit = ?1 AND compartment = ?2 AND k < ?3",
+        )?
+        .execute(params![stream.unit, stream.compartment.code(), ASIDE])?;
+    Ok(())
+}
+
+/// The list is whole: what was set aside and is not in it goes.
+pub fn forget_aside(connection: &Connection, stream: &Stream) -> Result<(), StoreError> {
+    forget_from(connection, stream, ASIDE)
+}
+
 /// Forgets a stream's list and the bytes of it.
 pub fn forget(connection: &Connection, stream: &Stream) -> Result<(), StoreError> {
-    let at = params![stream.unit, stream.compartment.code()];
+    forget_from(connection, stream, 0)
+}
+
+fn forget_from(connection: &Connection, stream: &Stream, k: i64) -> Result<(), StoreError> {
+    let from = params![stream.unit, stream.compartment.code(), k];
     connection.execute(
-        "DELETE FROM segment_piece WHERE hash IN (SELECT hash FROM segment WHERE unit = ?1 AND compartment = ?2)",
-        at,
+        "DELETE FROM segment_piece WHERE hash IN
+           (SELECT hash FROM segment WHERE unit = ?1 AND compartment = ?2 AND k >= ?3)",
+        from,
     )?;
-    connection.execute("DELETE FROM segment WHERE unit = ?1 AND compartment = ?2", at)?;
+    connection.execute(
+        "DELETE FROM segment WHERE unit = ?1 AND compartment = ?2 AND k >= ?3",
+        from,
+    )?;
     Ok(())
 }
 
@@ -177,27 +215,29 @@ const SEGMENT_COLUMNS: &str = "unit, compartment, k, hash, bytes, got";
 /// The next segment of which bytes are missing, unless `ahead` whole ones wait to be written already.
 pub fn next_to_fetch(connection: &Connection, ahead: u32) -> Result<Option<SegmentRow>, StoreError> {
     let waiting: u32 = connection
-        .prepare_cached("SELECT count(*) FROM segment WHERE applied = 0 AND got = bytes")?
-        .query_row([], |row| row.get(0))?;
+        .prepare_cached("SELECT count(*) FROM segment WHERE applied = 0 AND got = bytes AND k < ?1")?
+        .query_row([ASIDE], |row| row.get(0))?;
     if waiting >= ahead {
         return Ok(None);
     }
     let sql = format!(
-        "SELECT {SEGMENT_COLUMNS} FROM segment WHERE applied = 0 AND got < bytes ORDER BY unit, compartment, k LIMIT 1"
+        "SELECT {SEGMENT_COLUMNS} FROM segment WHERE applied = 0 AND got < bytes AND k < ?1
+         ORDER BY unit, compartment, k LIMIT 1"
     );
     Ok(connection
         .prepare_cached(&sql)?
-        .query_row([], read_segment)
+        .query_row([ASIDE], read_segment)
         .optional()?)
 }
 
 /// The segments whose bytes are here and whose rows are not written: a few.
 pub fn to_apply(connection: &Connection) -> Result<Vec<SegmentRow>, StoreError> {
     let sql = format!(
-        "SELECT {SEGMENT_COLUMNS} FROM segment WHERE applied = 0 AND got = bytes ORDER BY unit, compartment, k"
+        "SELECT {SEGMENT_COLUMNS} FROM segment WHERE applied = 0 AND got = bytes AND k < ?1
+         ORDER BY unit, compartment, k"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map([], read_segment)?;
+    let rows = statement.query_map([ASIDE], read_segment)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -243,9 +283,10 @@ pub fn note_applied(connection: &Connection, hash: &[u8; 32]) -> Result<(), Stor
 
 /// Whether rows of a stream's segments are still to be written.
 pub fn has_open(connection: &Connection, stream: &Stream) -> Result<bool, StoreError> {
-    let mut statement = connection
-        .prepare_cached("SELECT 1 FROM segment WHERE unit = ?1 AND compartment = ?2 AND applied = 0")?;
-    Ok(statement.exists(params![stream.unit, stream.compartment.code()])?)
+    let mut statement = connection.prepare_cached(
+        "SELECT 1 FROM segment WHERE unit = ?1 AND compartment = ?2 AND applied = 0 AND k < ?3",
+    )?;
+    Ok(statement.exists(params![stream.unit, stream.compartment.code(), ASIDE])?)
 }
 
 /// Bytes and rows of the segments listed, and how many of each are here and written.
@@ -268,9 +309,9 @@ pub fn progress(connection: &Connection) -> Result<Option<FirstSyncProgress>, St
     }
     let mut statement = connection.prepare_cached(
         "SELECT coalesce(sum(got), 0), coalesce(sum(bytes), 0), coalesce(sum(rows * applied), 0), coalesce(sum(rows), 0)
-         FROM segment NATURAL JOIN (SELECT unit, compartment FROM first_sync WHERE state = 0)",
+         FROM segment NATURAL JOIN (SELECT unit, compartment FROM first_sync WHERE state = 0) WHERE k < ?1",
     )?;
-    let found = statement.query_row([], |row| {
+    let found = statement.query_row([ASIDE], |row| {
         Ok(FirstSyncProgress {
             bytes: row.get::<_, i64>(0)? as u64,
             bytes_total: row.get::<_, i64>(1)? as u64,

@@ -183,6 +183,13 @@ pub fn dump(connection: &Connection) -> Result<Vec<PatientRow>, StoreError> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Whether a snapshot brought anybody of a unit as of a place of its log or a later one.
+pub fn any_as_of_from(connection: &Connection, unit: &UnitId, seq: u64) -> Result<bool, StoreError> {
+    Ok(connection
+        .prepare_cached("SELECT 1 FROM patient WHERE unit = ?1 AND as_of >= ?2")?
+        .exists(params![unit, seq as i64])?)
+}
+
 /// Records of an identity stream that hold more of its log than up to `seq` hold no more than that, as far as is
 /// known: at most `limit`. Returns how many.
 pub fn cap_as_of(

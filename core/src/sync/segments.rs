@@ -48,11 +48,14 @@ pub(crate) fn take_list(
         return Ok(true);
     };
     if answer.first == 0 && known > 0 {
-        first_sync::forget(step.transaction, stream)?;
+        first_sync::set_aside(step.transaction, stream)?;
     } else if answer.first != known {
         return Err(not_ours("a list with a gap"));
     }
     first_sync::add(step.transaction, stream, answer.first, &answer.segments)?;
+    if !answer.more {
+        first_sync::forget_aside(step.transaction, stream)?;
+    }
     // What was written from an earlier list is at least as old as that.
     let (seq, chain) = match row.seq {
         0 => (answer.as_of, answer.chain()),
@@ -73,7 +76,7 @@ pub(crate) fn take_list(
 
 /// The list is asked for anew.
 pub(crate) fn forget_list(step: &mut Step<'_>, stream: &Stream) -> Result<()> {
-    first_sync::forget(step.transaction, stream)?;
+    first_sync::set_aside(step.transaction, stream)?;
     for row in first_sync::list(step.transaction)? {
         if row.stream == *stream {
             let row = FirstSyncRow {

@@ -86,12 +86,22 @@ impl Clinic {
 
     /// Shares identity and the clinical compartment.
     pub(crate) fn share(&mut self, device: usize, patient: PatientId, to: UnitId) {
+        self.share_until(device, patient, to, None);
+    }
+
+    /// The same, for so many days.
+    pub(crate) fn share_for_days(&mut self, device: usize, patient: PatientId, to: UnitId, days: i64) {
+        let until_ms = self.world.server_clock_ms() + days * 86_400_000;
+        self.share_until(device, patient, to, Some(until_ms));
+    }
+
+    fn share_until(&mut self, device: usize, patient: PatientId, to: UnitId, until_ms: Option<i64>) {
         self.world
             .run(device, |client| async move {
                 let compartments = [Compartment::Clinical].into();
                 let placement = client.placement();
                 placement
-                    .share(patient, to, compartments, "encaminhado".into(), None)
+                    .share(patient, to, compartments, "encaminhado".into(), until_ms)
                     .await
             })
             .expect("a share");

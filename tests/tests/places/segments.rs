@@ -1,10 +1,12 @@
 //! Streams with patients of several units, read from segments: who is in them, and who no longer is.
 
 use crate::clinic::{ANNEX, Clinic, NORTH};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use vereda_core::document::segment::Segment;
 use vereda_core::engine::HttpRequest;
 use vereda_core::id::PatientId;
-use vereda_core::record::Compartment;
+use vereda_core::protocol::{Encoding, SegmentRequest, decode_body};
 use vereda_core::sync::Reply;
 use vereda_server::Role;
 
@@ -113,17 +115,7 @@ fn between_list_and_segment(seed: u64, what: impl FnOnce(&mut Clinic, PatientId)
     let lent = a_patient(&mut clinic, NORTH, 0, "marca-emprestada");
     let own = a_patient(&mut clinic, ANNEX, 1, "marca-propria");
     clinic.world.converge();
-    let until_ms = clinic.world.server_clock_ms() + 3 * DAY_MS as i64;
-    clinic
-        .world
-        .run(NORTH, |client| async move {
-            let compartments = [Compartment::Clinical].into();
-            let placement = client.placement();
-            placement
-                .share(lent, annex, compartments, "encaminhada".into(), Some(until_ms))
-                .await
-        })
-        .expect("a share");
+    clinic.share_for_days(NORTH, lent, annex, 3);
     clinic.world.converge();
     assert!(clinic.reads(ANNEX, lent).is_some());
     clinic.offer_segments();
@@ -168,14 +160,13 @@ fn s1_a_segment_is_not_given_after_a_share_of_somebody_in_it_ended_by_itself() {
 }
 
 /// The share ends when the segment is here and its rows are not written, or the patient's record is not.
-#[test]
-fn s2_a_share_that_ends_while_its_patients_segment_is_on_its_way_leaves_nothing() {
+fn while_its_segment_comes(seed: u64, what: impl Fn(&mut Clinic, PatientId)) {
     for crash_after in 1..40 {
-        let mut clinic = Clinic::new(544);
+        let mut clinic = Clinic::new(seed);
         let annex = clinic.annex;
         let lent = a_patient(&mut clinic, NORTH, 0, "marca-emprestada");
         let own = a_patient(&mut clinic, ANNEX, 1, "marca-propria");
-        clinic.share(NORTH, lent, annex);
+        clinic.share_for_days(NORTH, lent, annex, 3);
         clinic.world.converge();
         clinic.offer_segments();
         let late = clinic.join("north", "user-late", &["unit-annex"], Role::Clinician);
@@ -184,8 +175,7 @@ fn s2_a_share_that_ends_while_its_patients_segment_is_on_its_way_leaves_nothing(
             .world
             .try_run(late, |client| async move { client.sync_once(60_000).await });
         let crashed = end.is_err();
-        clinic.end_share(NORTH, lent);
-        clinic.world.sync(NORTH);
+        what(&mut clinic, lent);
         clinic.world.devices[late].crash_after = None;
         if crashed {
             clinic.world.devices[late].reopen().expect("it opens");
@@ -205,6 +195,84 @@ fn s2_a_share_that_ends_while_its_patients_segment_is_on_its_way_leaves_nothing(
         }
     }
     panic!("the round has more steps than were tried");
+}
+
+#[test]
+fn s2_a_share_that_ends_while_its_patients_segment_is_on_its_way_leaves_nothing() {
+    while_its_segment_comes(544, |clinic, patient| {
+        clinic.end_share(NORTH, patient);
+        clinic.world.sync(NORTH);
+    });
+}
+
+#[test]
+fn s2_a_share_that_ends_by_itself_while_its_patients_segment_is_on_its_way_leaves_nothing() {
+    while_its_segment_comes(546, |clinic, _| clinic.world.advance(4 * DAY_MS));
+}
+
+/// The list has another segment in one place; the others are not fetched again.
+#[test]
+fn who_leaves_costs_a_device_on_its_way_only_the_segment_they_were_in() {
+    let mut clinic = Clinic::new(547);
+    let annex = clinic.annex;
+    let mut random = StdRng::seed_from_u64(547);
+    // As much text as makes a segment of each; who registered last comes last.
+    let own: Vec<PatientId> = (1..4)
+        .map(|index| a_patient(&mut clinic, ANNEX, index, "nota"))
+        .collect();
+    clinic.world.advance(1_000);
+    let lent = a_patient(&mut clinic, NORTH, 0, "marca-emprestada");
+    clinic.share(NORTH, lent, annex);
+    for patient in &own {
+        for minute in 0..75 {
+            let text: String = (0..30_000).map(|_| random.random_range('a'..='z')).collect();
+            clinic.world.add(ANNEX, *patient, minute, &text);
+        }
+    }
+    clinic.world.converge();
+    clinic.offer_segments();
+    // Somebody came before: the list is whole.
+    let before = clinic.join("north", "user-before", &["unit-annex"], Role::Clinician);
+    clinic.world.sync(before);
+    let late = clinic.join("north", "user-late", &["unit-annex"], Role::Clinician);
+    clinic.world.network.heard = Some(Vec::new());
+    let pieces = |clinic: &Clinic| {
+        let heard = clinic.world.network.heard.as_ref().expect("it listens").iter();
+        heard
+            .filter(|(request, reply)| request.path == "/v1/segment" && reply.status == 200)
+            .map(|(request, _)| {
+                decode_body::<SegmentRequest>(&request.body, Encoding::Vereda).expect("a request")
+            })
+            .map(|request| (*request.hash, request.from))
+            .collect::<Vec<_>>()
+    };
+    while pieces(&clinic).len() < 2 {
+        clinic.world.devices[late].crash_after = Some(9);
+        drop(
+            clinic
+                .world
+                .try_run(late, |client| async move { client.sync_once(60_000).await }),
+        );
+        clinic.world.devices[late].crash_after = None;
+        clinic.world.devices[late].reopen().expect("it opens");
+    }
+    clinic.end_share(NORTH, lent);
+    clinic.world.sync(NORTH);
+    clinic.world.converge();
+    let mut heard = clinic.world.network.heard.as_ref().expect("it listens").iter();
+    assert!(
+        heard.any(|(request, reply)| request.path == "/v1/segment" && reply.status == 404),
+        "one was not there any more"
+    );
+    let mut asked = pieces(&clinic);
+    assert!(asked.len() > 3, "several segments: {}", asked.len());
+    let all = asked.len();
+    asked.sort_unstable();
+    asked.dedup();
+    assert_eq!(asked.len(), all, "no piece came twice");
+    assert_eq!(clinic.reads(late, lent), None);
+    let (one, other) = (clinic.world.rows(ANNEX), clinic.world.rows(late));
+    one.assert_same(&other, "who read the log, and who came by segments");
 }
 
 /// The unit goes when the segment is here, and the log of its records is not.

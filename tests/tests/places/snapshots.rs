@@ -3,6 +3,7 @@
 use crate::clinic::{ANNEX, Clinic, NORTH};
 use vereda_core::id::PatientId;
 use vereda_server::Role;
+use vereda_tests::Fault;
 
 const CPF: &str = "529.982.247-25";
 
@@ -111,5 +112,58 @@ fn c3_who_works_in_two_units_sees_no_conflict_that_nobody_made_after_a_snapshot(
             there.patients.iter().all(|row| here.patients.contains(row)),
             "seed {seed}"
         );
+    }
+}
+
+#[test]
+fn s2_a_dated_share_that_ended_before_the_log_told_of_it_leaves_nothing_that_came_from_state() {
+    let mut clinic = Clinic::new(524);
+    let annex = clinic.annex;
+    let patient = clinic.patient(NORTH, "Iris Emprestada", CPF);
+    clinic.world.add(NORTH, patient, 1, "marca-antes");
+    clinic.share_for_days(NORTH, patient, annex, 3);
+    clinic.world.converge();
+    let late = clinic.join("north", "user-late", &["unit-annex"], Role::Clinician);
+    snapshot(&mut clinic, late, patient);
+    assert_eq!(clinic.reads(late, patient).expect("shared"), ["marca-antes"]);
+    clinic.world.advance(4 * 86_400_000);
+    clinic.world.sync(late);
+    assert_eq!(clinic.reads(late, patient), None, "gone with the first answer");
+    assert!(clinic.world.documents(late).is_empty(), "and what lay behind it");
+}
+
+/// The answer is under way when the unit is left, or the share is ended, and comes when the device was told of it.
+#[test]
+fn s2_a_snapshot_that_comes_after_its_scope_went_brings_nobody_back() {
+    for (seed, leaves) in [(525, true), (526, false)] {
+        let mut clinic = Clinic::new(seed);
+        let annex = clinic.annex;
+        let patient = clinic.patient(NORTH, "Ivone Emprestada", CPF);
+        clinic.world.add(NORTH, patient, 1, "marca-antes");
+        clinic.world.converge();
+        clinic.share(NORTH, patient, annex);
+        clinic.world.converge();
+        let units = ["unit-annex"];
+        let late = clinic.join("north", "user-late", &units, Role::Clinician);
+        clinic.world.converge();
+        clinic.world.network.heard = Some(Vec::new());
+        snapshot(&mut clinic, late, patient);
+        let heard = clinic.world.network.heard.take().expect("it listened");
+        let (_, answer) = heard
+            .into_iter()
+            .find(|(request, _)| request.path == "/v1/snapshot")
+            .expect("an answer");
+        if leaves {
+            clinic.leave("user-late", "unit-annex");
+        } else {
+            clinic.end_share(NORTH, patient);
+        }
+        clinic.world.converge();
+        assert_eq!(clinic.reads(late, patient), None, "gone");
+        clinic.world.network.next.push_back(Fault::Instead(answer));
+        snapshot(&mut clinic, late, patient);
+        clinic.world.converge();
+        assert_eq!(clinic.reads(late, patient), None, "seed {seed}: not back");
+        assert!(clinic.world.documents(late).is_empty());
     }
 }

@@ -22,7 +22,7 @@ use crate::store::cursors::CursorRow;
 use crate::store::first_sync::{self, FirstSyncState};
 use crate::store::receipts::Receipt;
 use crate::store::tail::TailRow;
-use crate::store::{cursors, documents, places};
+use crate::store::{cursors, documents, patients, places};
 use crate::sync::request::Asked;
 use crate::sync::tail::{self, Keeper, Proof};
 use crate::time::EpochMs;
@@ -173,8 +173,9 @@ pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<S
                 let applied = apply_part(step, &origin, part, receipt);
                 (origin, applied.map(|()| None))
             }
-            PageEntry::Withheld(.., ended) => {
-                let applied = replica::end_shares(step, ended);
+            PageEntry::Withheld(count, _, ended) => {
+                let first = seq - u64::from(*count) + 1;
+                let applied = replica::end_shares(step, ended).and_then(|()| withheld(step, &stream, first));
                 (step.device.incarnation, applied.map(|()| None))
             }
         };
@@ -255,13 +256,15 @@ pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<S
     };
     let unasked = in_scope
         .any(|stream| asked.iter().all(|cursor| cursor.stream != *stream) && !is_read_otherwise(stream));
-    let more = more
+    let mut more = more
         || unasked
         || offers_again
         || pending.more_reference
         || pending.answer.epoch != pending.asked.request.epoch;
     if pending.asked.settles_unknown && !more {
         replica::settle_unknown(step)?;
+    } else if !more {
+        more = replica::awaits_records(step)?;
     }
     // A share that was read just now may have ended by itself before.
     end_due_shares(step, pending.answer.time_ms)?;
@@ -352,6 +355,16 @@ impl PendingAnswer {
     pub fn asked(&self) -> &Asked {
         &self.asked
     }
+}
+
+/// Items of a log of records were withheld, from a place on. Who came from state as of no earlier place may have left
+/// since: known when the log is read that far.
+fn withheld(step: &mut Step<'_>, stream: &Stream, first: u64) -> Result<()> {
+    let is_of_records = stream.compartment == Compartment::Identity;
+    if is_of_records && patients::any_as_of_from(step.transaction, &stream.unit, first)? {
+        replica::note_unknown(step)?;
+    }
+    Ok(())
 }
 
 /// Ends the shares whose time is up.
