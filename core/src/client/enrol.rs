@@ -149,7 +149,10 @@ impl Client {
         let mut taken = 0;
         for document in documents {
             let announced = document.clone();
-            if !self.call(move |step| replica::announce(step, &announced)).await? {
+            if !self
+                .call(move |step| replica::announce(step, &announced, replica::Opening::First))
+                .await?
+            {
                 continue;
             }
             let opened = self

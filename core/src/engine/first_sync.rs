@@ -10,6 +10,7 @@ use crate::protocol::{
     SegmentRequest, SegmentsAnswer, SegmentsRequest, SnapshotDocument,
 };
 use crate::record::{Compartment, Stream};
+use crate::replica::{Opening, announce, take_document};
 use crate::store::cursors;
 use crate::store::first_sync::{self, FirstSyncRow, FirstSyncState, SegmentRow};
 use crate::sync::segments::{decline, finish, forget_list, take_list, take_piece};
@@ -386,14 +387,12 @@ impl Engine {
             return Ok(());
         }
         let announced = self.transact(now, entropy, effects, |step| {
-            crate::replica::announce(step, document)
+            announce(step, document, Opening::First)
         })?;
         if !announced {
             return Ok(());
         }
-        let taken = self.transact(now, entropy, effects, |step| {
-            crate::replica::take_document(step, document)
-        });
+        let taken = self.transact(now, entropy, effects, |step| take_document(step, document));
         match taken {
             Err(error) if error.code == Code::DocumentQuarantined => Ok(()),
             taken => taken,

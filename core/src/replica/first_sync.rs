@@ -26,10 +26,19 @@ pub(super) fn key_of(document: &SnapshotDocument) -> Result<DocumentKey> {
     }
 }
 
-/// Notes that a document from outside is about to be opened. Returns whether it may be: not for one that was set
-/// aside, nor where its bytes were being opened when the process died, nor of a patient who left the scope while it
-/// was on its way.
-pub fn announce(step: &mut Step<'_>, document: &SnapshotDocument) -> Result<bool> {
+/// Why a document is opened that came from outside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Opening {
+    /// To be read.
+    First,
+    /// To mend what is here, also one that is set aside.
+    Repair,
+}
+
+/// Notes that a document from outside is about to be opened. Returns whether it may be: not where its bytes were being
+/// opened when the process died, nor of a patient who left the scope while it was on its way, nor, but for a repair,
+/// one that is set aside.
+pub fn announce(step: &mut Step<'_>, document: &SnapshotDocument, opening: Opening) -> Result<bool> {
     let Ok(key) = key_of(document) else {
         return Ok(false);
     };
@@ -39,17 +48,15 @@ pub fn announce(step: &mut Step<'_>, document: &SnapshotDocument) -> Result<bool
         return Ok(false);
     }
     documents::ensure(step.transaction, &key, &document.stream.unit)?;
-    if matches!(
-        known,
-        Some(DocumentHealth::Quarantined | DocumentHealth::FromLogOnly)
-    ) {
-        return Ok(false);
+    match known {
+        Some(DocumentHealth::FromLogOnly) => return Ok(false),
+        // Found so at the next open it still is set aside.
+        Some(DocumentHealth::Quarantined) => return Ok(opening == Opening::Repair),
+        Some(health) if health.is_rows_only() => {
+            documents::set_rows_only_loading(step.transaction, &key.id())?
+        }
+        _ => documents::set_health(step.transaction, &key.id(), DocumentHealth::Loading)?,
     }
-    if known.is_some_and(DocumentHealth::is_rows_only) {
-        documents::set_rows_only_loading(step.transaction, &key.id())?;
-        return Ok(true);
-    }
-    documents::set_health(step.transaction, &key.id(), DocumentHealth::Loading)?;
     Ok(true)
 }
 

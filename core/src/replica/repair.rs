@@ -24,26 +24,6 @@ pub enum Repair {
     Failed,
 }
 
-/// Notes that a document from outside is about to be opened for a repair. Returns whether it may be.
-pub fn announce_repair(step: &mut Step<'_>, document: &SnapshotDocument) -> Result<bool> {
-    let key = key_of(document)?;
-    documents::ensure(step.transaction, &key, &document.stream.unit)?;
-    match documents::get(step.transaction, &key.id())?.map(|row| row.health) {
-        // Its bytes were being opened when the process died.
-        Some(DocumentHealth::FromLogOnly) => Ok(false),
-        // Found so at the next open it still is set aside.
-        Some(DocumentHealth::Quarantined) => Ok(true),
-        Some(health) if health.is_rows_only() => {
-            documents::set_rows_only_loading(step.transaction, &key.id())?;
-            Ok(true)
-        }
-        _ => {
-            documents::set_health(step.transaction, &key.id(), DocumentHealth::Loading)?;
-            Ok(true)
-        }
-    }
-}
-
 /// Takes in what the server holds of a document that differs, through the gate, beside what was accepted here, and writes
 /// the rows. Where unsent writes wait in it they are to be laid on top anew, which writes the rows.
 pub fn repair_document(step: &mut Step<'_>, document: &SnapshotDocument) -> Result<Repair> {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::id::PatientId;
 use crate::protocol::{DocumentsAnswer, DocumentsRequest, PATH_DOCUMENTS, SnapshotDocument, SnapshotRecord};
-use crate::replica::{Repair, announce_repair, repair_record, withdraw_repair};
+use crate::replica::{Opening, Repair, announce, repair_record, withdraw_repair};
 use crate::sync::digest::take_document;
 
 /// Documents and records asked for at once.
@@ -152,7 +152,9 @@ impl Engine {
         effects: &mut Vec<Effect>,
         document: &SnapshotDocument,
     ) -> Result<Repair> {
-        if !self.transact(now, entropy, effects, |step| announce_repair(step, document))? {
+        if !self.transact(now, entropy, effects, |step| {
+            announce(step, document, Opening::Repair)
+        })? {
             return Ok(Repair::Failed);
         }
         let taken = self.transact(now, entropy, effects, |step| take_document(step, document));
