@@ -1,18 +1,19 @@
 //! `admin verify`: whether a store says everywhere the same. SQLite's own check of the file; every log's running hash
 //! computed again from what the items hold; every document loaded, and its changes those of its log; every accepted
-//! outcome at its place in a log and the other way round.
+//! outcome at its place in a log and the other way round; the sums devices compare, over the leaves found so.
 
 use crate::backup::remove;
 use crate::key_file::ServerKeys;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Decision, LogRow, ServerStore, StoreError, StoreResult};
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use vereda_core::document::LoadedDocument;
+use vereda_core::document::digest::{DigestNode, record_leaf};
+use vereda_core::document::{LoadedDocument, digest_leaf};
 use vereda_core::id::{DocumentId, TenantId};
 use vereda_core::protocol::advance_chain;
-use vereda_core::record::{Stream, Write};
+use vereda_core::record::{Compartment, Stream, Write};
 use vereda_core::time::EpochMs;
 
 /// Bytes of a log read at a time.
@@ -24,7 +25,7 @@ const FAULTS_MAX: usize = 100;
 /// Something that does not fit. Names places, never what lies there.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct StoreFault {
-    /// What: `file`, `log`, `head`, `outcome`, `document`.
+    /// What: `file`, `log`, `head`, `outcome`, `document`, `digest`.
     pub what: &'static str,
     /// Where.
     pub place: String,
@@ -162,8 +163,47 @@ pub(crate) fn check(store: &mut SqliteStore) -> StoreResult<StoreReport> {
     if accepted != at_home {
         report.fault("outcome", format!("{accepted} accepted, {at_home} in the logs"));
     }
-    check_documents(store, changes, &mut report)?;
+    let mut sums = Sums::default();
+    check_documents(store, changes, &mut sums, &mut report)?;
+    check_sums(store, sums, &mut report)?;
     Ok(report)
+}
+
+/// The sums of each stream's buckets, from what was read.
+type Sums = BTreeMap<Stream, Vec<u64>>;
+
+fn add(sums: &mut Sums, stream: Stream, id: &[u8; 16], leaf: u64) {
+    let buckets = sums.entry(stream).or_insert_with(|| vec![0; DigestNode::BUCKETS]);
+    if let Some(sum) = buckets.get_mut(DigestNode::bucket_of(id)) {
+        *sum ^= leaf;
+    }
+}
+
+/// The sums that are kept are those of the leaves. What was stored before any was kept is in none yet.
+fn check_sums(store: &mut SqliteStore, mut sums: Sums, report: &mut StoreReport) -> StoreResult<()> {
+    for record in store.record_leaves()? {
+        let leaf = record_leaf(&record.patient, record.version);
+        let Some(kept) = record.kept else { continue };
+        let stream = Stream::new(record.unit, Compartment::Identity);
+        add(&mut sums, stream, record.patient.as_bytes(), leaf);
+        if kept != leaf {
+            report.fault("digest", record.patient.to_string());
+        }
+    }
+    for stream in store.summed_streams()? {
+        let found = sums
+            .remove(&stream)
+            .unwrap_or_else(|| vec![0; DigestNode::BUCKETS]);
+        if store.digest_sums(&stream)? != found {
+            report.fault("digest", format!("{}/{}", stream.unit, stream.compartment.name()));
+        }
+    }
+    for (stream, sums) in sums {
+        if sums.iter().any(|sum| *sum != 0) {
+            report.fault("digest", format!("{}/{}", stream.unit, stream.compartment.name()));
+        }
+    }
+    Ok(())
 }
 
 /// Whether the item stands in the log it was written to.
@@ -192,6 +232,7 @@ fn check_outcome(
 fn check_documents(
     store: &mut SqliteStore,
     mut changes: HashMap<(TenantId, DocumentId), Changes>,
+    sums: &mut Sums,
     report: &mut StoreReport,
 ) -> StoreResult<()> {
     for (tenant, document) in store.document_ids()? {
@@ -202,7 +243,17 @@ fn check_documents(
             Err(StoreError::Damaged(_)) => None,
             Err(error) => return Err(error),
         };
+        let home = row.as_ref().map(|row| row.home);
         let loaded = row.and_then(|row| LoadedDocument::load(row.chunks.iter().map(Vec::as_slice)).ok());
+        if let (Some(kept), Some(home)) = (store.kept_leaf(tenant, document)?, home) {
+            let leaf = loaded
+                .as_ref()
+                .map(|loaded| digest_leaf(&document, loaded.heads()));
+            add(sums, home, document.as_bytes(), leaf.unwrap_or(kept));
+            if leaf.is_some_and(|leaf| leaf != kept) {
+                report.fault("digest", document.to_string());
+            }
+        }
         let mut found = Changes::default();
         for hash in loaded.iter().flat_map(LoadedDocument::change_hashes) {
             if hash != LoadedDocument::genesis_hash() {

@@ -41,6 +41,27 @@ pub fn prepare_sqlite() {
     READY.call_once(|| drop(Connection::open_in_memory()));
 }
 
+/// A connection with the key, and no pragma yet.
+pub(super) fn open_keyed(
+    location: &Location,
+    key: &StoreKey,
+    flags: OpenFlags,
+) -> Result<Connection, StoreError> {
+    prepare_sqlite();
+    let connection = match location {
+        Location::File(path) => Connection::open_with_flags(path, flags)?,
+        Location::Memory => Connection::open_in_memory_with_flags(flags)?,
+    };
+    // SQLCipher would tell stderr of a wrong key in its own words; the error says it.
+    connection.execute_batch("PRAGMA cipher_log_level = NONE;")?;
+    let pragma = Zeroizing::new(format!(
+        "PRAGMA key = \"x'{}'\";",
+        Zeroizing::new(hex::encode(*key.0)).as_str()
+    ));
+    connection.execute_batch(&pragma)?;
+    Ok(connection)
+}
+
 /// An open store.
 #[derive(Debug)]
 pub struct Store {
@@ -56,18 +77,7 @@ impl Store {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        prepare_sqlite();
-        let mut connection = match location {
-            Location::File(path) => Connection::open_with_flags(path, flags)?,
-            Location::Memory => Connection::open_in_memory_with_flags(flags)?,
-        };
-        // SQLCipher would tell stderr of a wrong key in its own words; the error says it.
-        connection.execute_batch("PRAGMA cipher_log_level = NONE;")?;
-        let pragma = Zeroizing::new(format!(
-            "PRAGMA key = \"x'{}'\";",
-            Zeroizing::new(hex::encode(*key.0)).as_str()
-        ));
-        connection.execute_batch(&pragma)?;
+        let mut connection = open_keyed(location, key, flags)?;
         // Read before anything is written: a wrong key or a newer file is found here, and left as it is.
         migrations::refuse_newer(&connection)?;
         connection.busy_timeout(std::time::Duration::from_secs(20))?;

@@ -24,6 +24,17 @@ pub enum StoreError {
     Row(&'static str),
 }
 
+impl StoreError {
+    /// Whether SQLite found the file damaged.
+    pub(super) fn is_damage(&self) -> bool {
+        use rusqlite::ErrorCode;
+        matches!(
+            self,
+            Self::Sqlite(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+        )
+    }
+}
+
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         match error {

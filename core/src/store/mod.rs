@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod chart;
+mod check;
 pub mod conflicts;
 mod connection;
 pub mod counted;
@@ -29,6 +30,7 @@ pub mod stretch;
 pub mod tail;
 pub mod tenant_reference;
 
+pub use check::is_file_whole;
 pub use connection::{Location, Store, StoreKey, prepare_sqlite};
 pub use error::StoreError;
 pub(crate) use rows::{blob16, id_column, optional_id_column};

@@ -30,16 +30,30 @@ impl DeviceOptions {
         self.open_with(|options| options)
     }
 
+    /// Opens the store, once every page of its file was looked at.
+    pub(crate) fn open_checked(&self, is_whole: &mut bool) -> Result<OpenStore> {
+        let options = self.options()?;
+        *is_whole = match options.is_file_whole() {
+            // There is none yet, or somebody else is needed to say what is wrong with it: opening it does.
+            Err(_) => true,
+            Ok(is_whole) => is_whole,
+        };
+        Ok(open(options)?)
+    }
+
     /// Opens the store with further options.
     pub(crate) fn open_with(&self, adjust: impl FnOnce(OpenOptions) -> OpenOptions) -> Result<OpenStore> {
+        Ok(open(adjust(self.options()?))?)
+    }
+
+    fn options(&self) -> Result<OpenOptions> {
         let home = match &self.home {
             Some(home) => home.clone(),
             None => default_home().ok_or_else(|| Failure::Usage(Usage::new(Message::HomeUnknown, &[])))?,
         };
         create_folder(&home)?;
         let store = home.join(STORE_FILE);
-        let options = OpenOptions::file(&store, self.key(&home, &store)?).log(Box::new(DeviceLog));
-        Ok(open(adjust(options))?)
+        Ok(OpenOptions::file(&store, self.key(&home, &store)?).log(Box::new(DeviceLog)))
     }
 
     fn key(&self, home: &Path, store: &Path) -> Result<[u8; 32]> {

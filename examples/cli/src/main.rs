@@ -16,7 +16,7 @@ mod words;
 use clap::{Parser, Subcommand};
 use command::{
     admin, audit, chart, conflicts, doctor, drawer, enrol, event, export, import, inbox, patient, queue,
-    reference, serve, statistics, sync, timeline,
+    reference, serve, statistics, sync, timeline, verify,
 };
 use device::DeviceOptions;
 use failure::{Ending, Failure, Result};
@@ -68,6 +68,9 @@ enum Command {
     Sync(sync::Arguments),
     /// Fetches everything again. What was not sent stays and is shown all the time.
     Resync(sync::ResyncArguments),
+    /// Whether this device is whole and has what the server has; with --repair it is made so. Also offline, for its
+    /// own part.
+    Verify(verify::Arguments),
     #[command(flatten)]
     Device(DeviceCommand),
 }
@@ -190,6 +193,7 @@ async fn run(command: Command, device: &DeviceOptions, output: &Output) -> Resul
         Command::Admin(arguments) => admin::run(arguments, device, output),
         Command::Sync(arguments) => sync::run(arguments, device, output).await,
         Command::Resync(arguments) => sync::resync(arguments, device, output).await,
+        Command::Verify(arguments) => verify::run(arguments, device, output).await,
         Command::Device(command) => {
             let store = device.open()?;
             on_device(command, store.client(), output).await

@@ -210,6 +210,33 @@ messages! {
     RestoredNext = "Start the server. Each device gives back what it wrote or read since, at its next contact; devices and users added since must be added again.",
         "Inicie o servidor. Cada aparelho devolve o que gravou ou leu desde então, no próximo contato; aparelhos e usuários criados depois precisam ser criados de novo.";
     RestoredAside = "What stood there before lies in {}.", "O que havia antes está em {}.";
+    VerifyFileWhole = "The file is whole.", "O arquivo está íntegro.";
+    VerifyFileDamaged = "The file is damaged: keep a copy of it, and sign in on another device.",
+        "O arquivo está danificado: guarde uma cópia dele e entre em outro aparelho.";
+    VerifyStore = "Checked here: {} documents and their rows, {} writes in the queue, {} records of the audit.",
+        "Conferido aqui: {} documentos e suas linhas, {} gravações na fila, {} registros da auditoria.";
+    VerifyAwaited = "{} documents are still to come; only their rows are here.",
+        "{} documentos ainda estão por vir; só as linhas deles estão aqui.";
+    VerifyDamaged = "{} documents do not open and are set aside.", "{} documentos não abrem e foram separados.";
+    VerifyRows = "{} rows are not as their document has them.", "{} linhas não estão como em seu documento.";
+    VerifyRowsRepaired = "{} rows were not as their document has them; they were written anew.",
+        "{} linhas não estavam como em seu documento; foram escritas de novo.";
+    VerifyWrites = "{} writes in the queue are not as they were saved.", "{} gravações na fila não estão como foram salvas.";
+    VerifyCompared = "Compared with the server: {} streams, {} documents and records.",
+        "Comparado com o servidor: {} fluxos, {} documentos e cadastros.";
+    VerifyNotCompared = "The server's part was not compared ({}).", "A parte do servidor não foi comparada ({}).";
+    VerifySkipped = "{} streams could not be compared now: try again.", "{} fluxos não puderam ser comparados agora: tente de novo.";
+    VerifyFetched = "{} documents and records differed; they came whole from the server.",
+        "{} documentos e cadastros diferiam; vieram inteiros do servidor.";
+    VerifyDiffers = "{} documents and records differ from the server's.", "{} documentos e cadastros diferem dos do servidor.";
+    VerifyOnlyHere = "{} documents and records hold here what the server lacks. Nothing of it was taken away: tell who runs it.",
+        "{} documentos e cadastros têm aqui o que falta ao servidor. Nada foi apagado: avise quem o administra.";
+    VerifyWell = "All of it fits.", "Tudo confere.";
+    VerifyRepair = "Repair it with: vereda verify --repair.", "Repare com: vereda verify --repair.";
+    VerifyStands = "Not all of it could be repaired: tell who runs the server.", "Nem tudo pôde ser reparado: avise quem administra o servidor.";
+    DoctorDiffers = "{} documents and records differ from the server's: see `vereda verify`.",
+        "{} documentos e cadastros diferem dos do servidor: veja `vereda verify`.";
+    StatusVerified = "Compared with the server", "Comparado com o servidor";
     AuditWhole = "{} records, the chain is whole.", "{} registros, a cadeia está íntegra.";
 }
 

@@ -112,6 +112,7 @@ fn every_document_fits_its_schema() {
         ("audit-verify", &["audit", "verify"]),
         ("audit-export", &["audit", "export"]),
         ("doctor", &["doctor"]),
+        ("verify", &["verify"]),
         ("export", &["export", "--patient", &patient, "--format", "json"]),
         (
             "export-list",

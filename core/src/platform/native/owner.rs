@@ -8,7 +8,7 @@ use crate::client::{Client, Clock, Mailbox, Next, Transport};
 use crate::engine::{Effect, Engine, EngineOptions, Event, LogEvent};
 use crate::error::{Code, Result, SyncError};
 use crate::record::KindRegistry;
-use crate::store::{Location, StoreKey};
+use crate::store::{Location, StoreKey, is_file_whole};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -90,6 +90,15 @@ impl OpenOptions {
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
+    }
+
+    /// Whether the file itself is in order, every page of it. Reads all of it on the caller's thread; whoever has the
+    /// store open works on.
+    ///
+    /// # Errors
+    /// `store_locked`, `store_too_new`, `store_damaged`, `store_unavailable`.
+    pub fn is_file_whole(&self) -> Result<bool> {
+        Ok(is_file_whole(&self.location, &self.key)?)
     }
 
     /// Where log events go.
@@ -242,7 +251,11 @@ impl Owner<'_> {
             match self.mailbox.next(wait) {
                 Next::Closed => return,
                 Next::Event(event) => {
-                    if matches!(event, Event::SyncNow(_) | Event::Wake | Event::Poke | Event::Hint) {
+                    let may_ask = matches!(
+                        event,
+                        Event::SyncNow(_) | Event::Digest(_) | Event::Wake | Event::Poke | Event::Hint
+                    );
+                    if may_ask {
                         let held = self.sending.held();
                         self.engine.set_may_send(held);
                     }

@@ -83,6 +83,7 @@ fn findings(words: Words, status: &Status, audit: &AuditVerification) -> Vec<Fin
         ("quarantined", Message::DoctorQuarantined, status.quarantined),
         ("unread", Message::DoctorUnread, status.unread),
         ("not_taken", Message::DoctorNotTaken, status.not_taken),
+        ("differs", Message::DoctorDiffers, status.differences_standing),
     ] {
         if count > 0 {
             found(code, true, words.with(message, &[&count]));

@@ -20,6 +20,7 @@ pub(crate) mod serve;
 pub(crate) mod statistics;
 pub(crate) mod sync;
 pub(crate) mod timeline;
+pub(crate) mod verify;
 
 use crate::failure::{Failure, Usage};
 use crate::output::Output;

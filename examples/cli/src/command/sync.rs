@@ -225,5 +225,10 @@ fn status_table(words: Words, document: &StatusDocument) -> String {
         completeness(words, &status.completeness),
     );
     row(Message::StatusDurability, status.durability.to_owned());
+    let verified = status.verified_at_ms.map(instant);
+    row(
+        Message::StatusVerified,
+        verified.unwrap_or_else(|| words.of(Message::Never).to_owned()),
+    );
     table.text()
 }
