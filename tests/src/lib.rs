@@ -12,6 +12,7 @@ mod world;
 pub use in_process::{InProcessServer, devices, devices_with};
 pub use inspect::{LogPlace, Rows, open_file};
 pub use network::{Fault, Faults};
+pub use verified::Planted;
 pub use world::{BEGIN_MS, World, at, note};
 
 /// The README's example is compiled and run.

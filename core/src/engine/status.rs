@@ -136,7 +136,7 @@ pub(super) fn read(engine: &mut Engine, now: &Now) -> Status {
     let caught_up = !resync && cursors::all_caught_up(connection, &streams).unwrap_or(false);
     let durability = durability(&cursors);
     let tail = crate::sync::tail::state(connection).unwrap_or_default();
-    let digest = DigestKept::read(connection, now).unwrap_or_default();
+    let digest = DigestKept::read(connection).unwrap_or_default();
     let last = engine.schedule.last_success_ms;
     Status {
         enrolled,

@@ -41,6 +41,20 @@ pub fn carried_by(
     Ok(carried)
 }
 
+/// The unit of somebody whose record is lost here, by which the server says that `stream` carries them: who shares them
+/// with it, or the unit itself. Of a claim it is not known; they stay as long as the claim.
+pub(super) fn home_by_shares(step: &Step<'_>, patient: &PatientId, stream: &Stream) -> Result<UnitId> {
+    let places = places::of(step.transaction, patient)?;
+    let open = places
+        .iter()
+        .rfind(|place| place.kind != PlaceKind::Moved && !place.ended && place.unit == stream.unit);
+    Ok(match open {
+        Some(place) if place.kind == PlaceKind::Shared => place.from,
+        Some(place) if place.kind == PlaceKind::Claimed => UnitId(uuid::Uuid::nil()),
+        _ => stream.unit,
+    })
+}
+
 /// Whether a patient's compartment is in this device's scope.
 pub fn is_readable(step: &Step<'_>, patient: &PatientId, compartment: Compartment) -> Result<bool> {
     let scope = &step.device.enrolled()?.scope;

@@ -269,13 +269,19 @@ pub fn accept_snapshot_record(step: &mut Step<'_>, snapshot: &SnapshotRecord) ->
     store(step, row)
 }
 
-/// Puts the server's record in the place of one that differs. Who wrote what of it stays as the log said.
+/// Puts the server's record in the place of one that differs or is not here, as it came out of the log up to the
+/// cursor. Who wrote what of it stays as the log said, where that is still known.
 pub(super) fn replace(step: &mut Step<'_>, record: &SnapshotRecord) -> Result<()> {
-    let Some(mut row) = patients::get(step.transaction, &record.patient)? else {
-        return Ok(());
+    let mut row = match patients::get(step.transaction, &record.patient)? {
+        Some(row) => row,
+        None => {
+            let unit = super::placement::home_by_shares(step, &record.patient, &record.stream)?;
+            new_row(record.patient, unit, record.record.clone())
+        }
     };
     let mut writers: Writers = serde_json::from_str(&row.field_writers).unwrap_or_default();
     writers.behind = None;
+    writers.registered.get_or_insert_with(|| unknown_writer(&row));
     row.field_writers = serde_json::to_string(&writers).unwrap_or_default();
     row.accepted = Some(record.record.clone());
     row.version = record.version;

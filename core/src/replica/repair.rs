@@ -3,14 +3,14 @@
 
 use super::first_sync::{key_of, note_repaired};
 use super::reconstruct::reproject;
-use super::{accept_snapshot_record, chart_rows, entry_rows, records};
+use super::{chart_rows, entry_rows, records};
 use crate::document::{ChartState, DocumentKey, DocumentKind, EntryState, LoadedDocument, digest_leaf, gate};
 use crate::error::{Code, Result, SyncError};
 use crate::id::{ChartItemId, DocumentId, EntryId};
 use crate::protocol::{SnapshotDocument, SnapshotRecord};
 use crate::step::Step;
 use crate::store::documents::{self, DocumentHealth, DocumentRow};
-use crate::store::{chart, cursors, entries, patients};
+use crate::store::{chart, cursors, entries};
 use std::collections::BTreeSet;
 
 /// What became of a repair.
@@ -84,10 +84,6 @@ fn merge(accepted: &[Vec<u8>], saved: &[u8]) -> Result<LoadedDocument> {
 
 /// Takes a record that differs as the server holds it.
 pub fn repair_record(step: &mut Step<'_>, record: &SnapshotRecord) -> Result<Repair> {
-    if patients::get(step.transaction, &record.patient)?.is_none() {
-        accept_snapshot_record(step, record)?;
-        return Ok(Repair::Done);
-    }
     // What the server wrote since comes with the log, on top of what is here.
     if cursors::get(step.transaction, &record.stream)?.seq != record.as_of {
         return Ok(Repair::Failed);

@@ -10,7 +10,7 @@ use vereda_core::error::SyncError;
 use vereda_core::id::PatientId;
 use vereda_core::record::{ChartKind, Compartment, Write};
 use vereda_server::Role;
-use vereda_tests::{Fault, at};
+use vereda_tests::{Fault, Planted, at};
 
 const STEPS: usize = 60;
 
@@ -262,6 +262,21 @@ fn run(seed: u64) {
         world.converge();
         assert!(!world.status(device).resync, "seed {seed}: it is over");
         before.assert_same(&world.rows(device), &format!("seed {seed}: fetched again"));
+        world.assert_as_the_server(device);
+    }
+    // Something goes wrong in one of their files: it is found, and made good.
+    let device = *scribblers.devices().choose(&mut scribblers.random).expect("a device");
+    let planted = *Planted::ALL.choose(&mut scribblers.random).expect("a fault");
+    let place = scribblers.random.random_range(0..100);
+    let world = &mut scribblers.clinic.world;
+    let before = world.rows(device);
+    if world.plant(device, planted, place) {
+        let repaired = world.compare(device, true);
+        let found = (repaired.found, repaired.repaired, repaired.skipped);
+        assert_eq!(found, (1, 1, 0), "seed {seed}, {planted:?} on device {device}: {repaired:?}");
+        world.assert_as_the_server(device);
+        let what = format!("seed {seed}: repaired from {planted:?}");
+        world.rows(device).assert_same(&before, &what);
     }
     let aside = scribblers.kept_aside();
     for (text, patient) in scribblers.written.clone() {

@@ -146,11 +146,16 @@ impl Run {
         let (found, more) = descent.found();
         self.report.more |= more;
         let compartment = root.stream.compartment;
-        let found = found.into_iter().map(|difference| Found {
-            compartment,
-            difference,
-        });
-        descending.found.extend(found);
+        for difference in found {
+            let found = Found {
+                compartment,
+                difference,
+            };
+            // A patient of several units is in the streams of each.
+            if !descending.found.contains(&found) {
+                descending.found.push(found);
+            }
+        }
         if descending.open.is_empty() {
             let found = std::mem::take(&mut descending.found);
             self.stage = Stage::Judging(found.into(), Vec::new());

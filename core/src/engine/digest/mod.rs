@@ -39,7 +39,7 @@ impl Comparing {
     /// As the store has it.
     pub(super) fn open(connection: &rusqlite::Connection, now: &Now) -> Result<Self> {
         Ok(Self {
-            kept: DigestKept::read(connection, now)?,
+            kept: DigestKept::open(connection, now)?,
             run: None,
         })
     }
@@ -68,7 +68,7 @@ struct Root {
 }
 
 /// What differs, and in which stream.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Found {
     compartment: Compartment,
     difference: Difference,
@@ -142,7 +142,7 @@ impl Engine {
                 return;
             }
             // Another process of the same store may have compared meanwhile.
-            if let Ok(kept) = DigestKept::read(self.store.connection(), &now) {
+            if let Ok(kept) = DigestKept::read(self.store.connection()) {
                 self.comparing.kept = kept;
             }
             if !self.digest_is_due(&now) {

@@ -59,18 +59,27 @@ pub struct DigestKept {
 }
 
 impl DigestKept {
-    /// What is kept; on a store that never compared, as if it had just now.
-    pub fn read(connection: &Connection, now: &Now) -> std::result::Result<Self, StoreError> {
-        let kept: Self = meta::get(connection, KEPT)?.unwrap_or(Self {
+    /// What is kept; a store that never compared does so a day after it was first opened.
+    pub fn open(connection: &Connection, now: &Now) -> std::result::Result<Self, StoreError> {
+        if let Some(kept) = meta::get(connection, KEPT)? {
+            return Ok(kept);
+        }
+        let kept = Self {
             due_ms: now.wall_ms.saturating_add(DIGEST_EVERY_MS),
             ..Self::default()
-        });
-        // A clock that was set back would put it off for ever.
-        let latest = now.wall_ms.saturating_add(DIGEST_EVERY_MS);
-        Ok(Self {
-            due_ms: kept.due_ms.min(latest),
-            ..kept
-        })
+        };
+        meta::set(connection, KEPT, &kept)?;
+        Ok(kept)
+    }
+
+    /// What is kept.
+    pub fn read(connection: &Connection) -> std::result::Result<Self, StoreError> {
+        Ok(meta::get(connection, KEPT)?.unwrap_or_default())
+    }
+
+    /// Whether it is time. A clock that was set back does not put it off for ever.
+    pub fn is_due(&self, now: &Now) -> bool {
+        now.wall_ms >= self.due_ms || self.due_ms > now.wall_ms.saturating_add(DIGEST_EVERY_MS)
     }
 
     /// Takes a comparison in; the next one is due at `due_ms`.
