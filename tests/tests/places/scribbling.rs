@@ -265,7 +265,10 @@ fn run(seed: u64) {
         world.assert_as_the_server(device);
     }
     // Something goes wrong in one of their files: it is found, and made good.
-    let device = *scribblers.devices().choose(&mut scribblers.random).expect("a device");
+    let device = *scribblers
+        .devices()
+        .choose(&mut scribblers.random)
+        .expect("a device");
     let planted = *Planted::ALL.choose(&mut scribblers.random).expect("a fault");
     let place = scribblers.random.random_range(0..100);
     let world = &mut scribblers.clinic.world;
@@ -273,7 +276,11 @@ fn run(seed: u64) {
     if world.plant(device, planted, place) {
         let repaired = world.compare(device, true);
         let found = (repaired.found, repaired.repaired, repaired.skipped);
-        assert_eq!(found, (1, 1, 0), "seed {seed}, {planted:?} on device {device}: {repaired:?}");
+        assert_eq!(
+            found,
+            (1, 1, 0),
+            "seed {seed}, {planted:?} on device {device}: {repaired:?}"
+        );
         world.assert_as_the_server(device);
         let what = format!("seed {seed}: repaired from {planted:?}");
         world.rows(device).assert_same(&before, &what);
