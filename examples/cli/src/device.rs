@@ -33,11 +33,8 @@ impl DeviceOptions {
     /// Opens the store, once every page of its file was looked at.
     pub(crate) fn open_checked(&self, is_whole: &mut bool) -> Result<OpenStore> {
         let options = self.options()?;
-        *is_whole = match options.is_file_whole() {
-            // There is none yet, or somebody else is needed to say what is wrong with it: opening it does.
-            Err(_) => true,
-            Ok(is_whole) => is_whole,
-        };
+        // Where it cannot be read there is none yet, or opening it says what is wrong.
+        *is_whole = options.is_file_whole().unwrap_or(true);
         Ok(open(options)?)
     }
 

@@ -161,9 +161,11 @@ impl Engine {
 
     /// By itself only while the server answers: what is read of the store would be read for nothing.
     fn digest_is_due(&self, now: &Now) -> bool {
-        let due_ms = self.comparing.kept.due_ms;
-        let is_due = now.wall_ms >= due_ms || due_ms > now.wall_ms.saturating_add(DIGEST_EVERY_MS);
-        self.automatic && is_due && self.schedule.failure.is_none() && self.schedule.last_success_ms.is_some()
+        self.automatic
+            && self.comparing.kept.is_due(now)
+            && self.device.resync.is_none()
+            && self.schedule.failure.is_none()
+            && self.schedule.last_success_ms.is_some()
     }
 
     /// Whether a step of a comparison is to be done.
@@ -244,6 +246,7 @@ impl Engine {
     fn is_settled(&mut self) -> bool {
         let connection = self.store.connection();
         self.device.departures.is_none()
+            && self.device.resync.is_none()
             && digest::has_own(connection).is_ok_and(|has| !has)
             && GivingBack::streams_left(connection) == 0
     }
