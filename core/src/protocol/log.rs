@@ -102,7 +102,8 @@ pub enum PageItem {
         count: u32,
         /// The running hash after the last.
         chain: ByteArray<32>,
-        /// The shares that ended in these items ([`share_tag`]): only who knows a share reads anything out of it.
+        /// The shares that ended in these items ([`share_tag`]), and whom the stream's unit gave away with the last of
+        /// them ([`moved_tag`]): only who knows a share or a patient reads anything out of it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         ended: Vec<ByteArray<8>>,
     },
@@ -111,6 +112,12 @@ pub enum PageItem {
 /// What stands for a share towards those who may no longer know it: eight bytes of the hash of its id.
 pub fn share_tag(share: &WriteId) -> ByteArray<8> {
     let digest: ChainHash = Sha256::digest(share.as_bytes()).into();
+    chain_tag(&digest)
+}
+
+/// What stands for a patient towards those who may no longer know where they went.
+pub fn moved_tag(patient: &PatientId) -> ByteArray<8> {
+    let digest: ChainHash = Sha256::digest(patient.as_bytes()).into();
     chain_tag(&digest)
 }
 

@@ -28,7 +28,7 @@ pub use find::{FindAnswer, FindRequest, Found};
 pub use frozen::Frozen;
 pub use log::{
     ChainHash, Cursor, DocumentChange, LogItem, Page, PageItem, PartChange, PartItem, SignedHeads,
-    advance_chain, advance_chain_by_checks, chain_tag, change_check, share_tag,
+    advance_chain, advance_chain_by_checks, chain_tag, change_check, moved_tag, share_tag,
 };
 pub use problem::Problem;
 pub use reference::{ReferenceItem, ReferencePage};

@@ -1,7 +1,7 @@
 //! Patients who left the scope: the user left a unit, a share ended, they moved away. What is here of them goes, rows,
 //! documents and the pages they lay on; what waits to be sent goes to the server first, which holds it.
 
-use super::placement::is_readable;
+use super::placement::{forget_given_away, is_readable, mark_given_away};
 use super::records::has_left_since_snapshot;
 use super::records_again;
 use crate::bytes::ByteArray;
@@ -72,11 +72,15 @@ fn walk(step: &mut Step<'_>, mut after: Option<PatientId>) -> Result<Departures>
     let next = departed::patients_after(step.transaction, after.as_ref(), PATIENTS_A_STEP)?;
     let is_last = next.len() < PATIENTS_A_STEP;
     for patient in next {
+        mark_given_away(step, &patient)?;
         if !take_away(step, &patient, &mut left)? {
             // The same patient again in the next step.
             return Ok(Departures::Walking(after));
         }
         after = Some(patient);
+    }
+    if is_last {
+        forget_given_away(step)?;
     }
     // One document in a step.
     Ok(match is_last && !outbox::take_held_out(step)? {

@@ -2,15 +2,17 @@
 
 use crate::bytes::ByteArray;
 use crate::error::{Code, Result, SyncError};
-use crate::id::{PatientId, UnitId, WriteId};
+use crate::id::{PatientId, UnitId, UserId, WriteId};
 use crate::limits::{CLAIM_SHARE_MS, TRANSFER_SHARE_MS};
-use crate::protocol::share_tag;
+use crate::protocol::{moved_tag, share_tag};
 use crate::record::{Compartment, Intent, Stream, Write};
 use crate::step::Step;
-use crate::store::patients;
 use crate::store::places::{self, PlaceKind, PlaceRow};
+use crate::store::{meta, patients};
 use crate::time::EpochMs;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use uuid::Uuid;
 
 /// The streams that carry a patient's compartment, the one of their own unit first.
 fn streams(step: &Step<'_>, patient: &PatientId, compartment: Compartment) -> Result<Vec<Stream>> {
@@ -152,11 +154,74 @@ pub fn accept_placement(step: &mut Step<'_>, id: WriteId, write: &Write, receive
     Ok(())
 }
 
-/// Shares ended of which this device is told no more than that.
-pub fn end_shares(step: &mut Step<'_>, ended: &[ByteArray<8>]) -> Result<()> {
+/// Of whom a stream's unit gave away this device is told no more than that.
+#[derive(Serialize, Deserialize)]
+struct GivenAway {
+    unit: UnitId,
+    received_ms: EpochMs,
+    tags: Vec<ByteArray<8>>,
+}
+
+const GIVEN_AWAY: &str = "given_away";
+
+/// Notes for the walk over the patients that one may be among those given away. The write itself is not read any more.
+pub(super) fn mark_given_away(step: &mut Step<'_>, patient: &PatientId) -> Result<()> {
+    let told: Vec<GivenAway> = meta::get(step.transaction, GIVEN_AWAY)?.unwrap_or_default();
+    let tag = moved_tag(patient);
+    for told in told.iter().filter(|told| told.tags.contains(&tag)) {
+        let places = places::of(step.transaction, patient)?;
+        let knows_better = places
+            .iter()
+            .any(|place| place.kind == PlaceKind::Moved && place.received_ms >= told.received_ms);
+        if knows_better {
+            continue;
+        }
+        places::put(
+            step.transaction,
+            &PlaceRow {
+                patient: *patient,
+                write: WriteId(Uuid::from_u64_pair(
+                    told.received_ms as u64,
+                    u64::from_be_bytes(*tag),
+                )),
+                // Somewhere else.
+                unit: UnitId(Uuid::nil()),
+                kind: PlaceKind::Moved,
+                from: told.unit,
+                compartments: BTreeSet::from(Compartment::ALL),
+                until_ms: None,
+                ended: false,
+                received_ms: told.received_ms,
+                author: UserId(Uuid::nil()),
+                reason: crate::redact::Sensitive::default(),
+            },
+        )?;
+    }
+    Ok(())
+}
+
+/// The walk is through all patients.
+pub(super) fn forget_given_away(step: &Step<'_>) -> Result<()> {
+    Ok(meta::remove(step.transaction, GIVEN_AWAY)?)
+}
+
+/// Shares ended, or patients were given away, of which this device is told no more than that.
+pub fn end_shares(
+    step: &mut Step<'_>,
+    stream: &Stream,
+    received_ms: EpochMs,
+    ended: &[ByteArray<8>],
+) -> Result<()> {
     if ended.is_empty() {
         return Ok(());
     }
+    let mut told: Vec<GivenAway> = meta::get(step.transaction, GIVEN_AWAY)?.unwrap_or_default();
+    told.push(GivenAway {
+        unit: stream.unit,
+        received_ms,
+        tags: ended.to_vec(),
+    });
+    meta::set(step.transaction, GIVEN_AWAY, &told)?;
     for (patient, write) in places::open(step.transaction)? {
         if ended.contains(&share_tag(&write)) {
             places::end(step.transaction, &patient, &write)?;

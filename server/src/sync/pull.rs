@@ -17,7 +17,7 @@ use vereda_core::limits::PAGE_BYTES_MAX;
 use vereda_core::protocol::{
     BREAKS_MAX, ChainHash, ChangeReference, Cursor, DocumentChange, Frozen, LogItem, MINOR_OF_BREAKS,
     MINOR_OF_PARTS, Page, PageItem, PartChange, PartItem, SignedHeads, SyncRequest, WholeHeads, chain_tag,
-    head_leaf, share_tag,
+    head_leaf, moved_tag, share_tag,
 };
 use vereda_core::record::{Intent, Stream, Write};
 use vereda_core::time::EpochMs;
@@ -207,6 +207,7 @@ impl Puller<'_> {
         };
         let mut stops = false;
         let mut was_whole = false;
+        let mut tells_a_move = false;
         for row in rows {
             let view = self.view(session, &stream, &row)?;
             if !self.reads_parts && !matches!(view, View::Whole) {
@@ -223,7 +224,7 @@ impl Puller<'_> {
             match view {
                 View::Whole => self.item(session, row, &mut page.items)?,
                 View::Part(patient) => self.part(session, &row, patient, &mut page.items)?,
-                View::Nothing => withhold(&row, &mut page.items),
+                View::Nothing => withhold(&stream, &row, &mut page.items, &mut tells_a_move),
             }
         }
         page.more = reached.0 < end;
@@ -410,14 +411,21 @@ enum View {
     Nothing,
 }
 
-fn withhold(row: &LogRow, items: &mut Vec<PageItem>) {
-    let end = Frozen::<Write>::from_bytes(row.write.clone());
-    let end = match end.value().map(|write| &write.intent) {
+/// `tells_a_move`: the item before told of a patient who moved away, at the time of the last item it stands for.
+fn withhold(stream: &Stream, row: &LogRow, items: &mut Vec<PageItem>, tells_a_move: &mut bool) {
+    let write = Frozen::<Write>::from_bytes(row.write.clone());
+    let write = write.value();
+    let end = match write.map(|write| &write.intent) {
         Some(Intent::EndShare { share, .. }) => Some(share_tag(share)),
+        Some(Intent::Transfer { .. }) if write.is_some_and(|write| write.unit == stream.unit) => {
+            Some(moved_tag(&row.patient))
+        }
         _ => None,
     };
+    let moves = matches!(write.map(|write| &write.intent), Some(Intent::Transfer { .. })) && end.is_some();
+    let begins = std::mem::replace(tells_a_move, moves);
     match items.last_mut() {
-        Some(PageItem::Withheld { count, chain, ended }) => {
+        Some(PageItem::Withheld { count, chain, ended }) if !begins => {
             *count += 1;
             *chain = ByteArray::new(row.chain);
             ended.extend(end);

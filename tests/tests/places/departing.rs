@@ -106,3 +106,48 @@ fn s2_older_pages_in_the_log_go_also_where_another_process_reads_from_it_for_a_w
     clinic.world.converge();
     assert!(log_bytes() < full / 2, "{} of {full} bytes are left", log_bytes());
 }
+
+#[test]
+fn s2_who_was_away_while_a_patient_moved_and_the_old_units_time_ended_holds_nothing_of_them() {
+    for ends_by_itself in [true, false] {
+        let mut clinic = Clinic::new(514);
+        let away = clinic.join("north", "user-9", &["unit-north"], Role::Clinician);
+        let patient = clinic.patient(NORTH, "Jorge Mudou", CPF);
+        clinic.world.add(NORTH, patient, 1, "marcador");
+        clinic.world.converge();
+        assert!(clinic.reads(away, patient).is_some());
+        let annex = clinic.annex;
+        let moved = clinic.world.run(NORTH, |client| async move {
+            client.placement().transfer(patient, annex, "mudou".into()).await
+        });
+        moved.expect("a move");
+        clinic.world.sync(NORTH);
+        if ends_by_itself {
+            clinic.world.advance(31 * 86_400_000);
+        } else {
+            clinic.end_share(NORTH, patient);
+        }
+        clinic.world.converge();
+        assert_eq!(clinic.reads(NORTH, patient), None);
+        assert_eq!(clinic.reads(away, patient), None, "by itself: {ends_by_itself}");
+        let plain = clinic.world.device_pages(away);
+        for marker in ["marcador", "Jorge Mudou", "52998224725"] {
+            let is_there = plain
+                .windows(marker.len())
+                .any(|window| window == marker.as_bytes());
+            assert!(!is_there, "{marker} is left in the file's pages");
+        }
+        // They come back, and with them everything.
+        clinic.world.advance(60_000);
+        let north = clinic.north;
+        let back = clinic.world.run(ANNEX, |client| async move {
+            client.placement().transfer(patient, north, "voltou".into()).await
+        });
+        back.expect("a move");
+        clinic.world.converge();
+        clinic.world.converge();
+        for device in [NORTH, away] {
+            assert_eq!(clinic.reads(device, patient).expect("back"), ["marcador"]);
+        }
+    }
+}

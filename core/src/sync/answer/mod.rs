@@ -175,7 +175,8 @@ pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<S
             }
             PageEntry::Withheld(count, _, ended) => {
                 let first = seq - u64::from(*count) + 1;
-                let applied = replica::end_shares(step, ended).and_then(|()| withheld(step, &stream, first));
+                let applied = replica::end_shares(step, &stream, received_ms, ended)
+                    .and_then(|()| withheld(step, &stream, first));
                 (step.device.incarnation, applied.map(|()| None))
             }
         };
