@@ -170,3 +170,48 @@ fn a_server_of_before_keeps_the_sums_from_its_first_comparisons_on() {
         );
     }
 }
+
+#[test]
+fn documents_of_which_only_rows_are_here_are_compared_by_their_segments_leaves() {
+    let mut world = World::new(774, 1);
+    for index in 0..5 {
+        let patient = world.patient(0, &format!("Paciente {index}"));
+        for minute in 0..4 {
+            world.add(0, patient, minute, "nota");
+        }
+    }
+    world.converge();
+    world.segments_from_bytes = 1;
+    world.start_server();
+    world.network.lose_path = Some("/v1/documents");
+    let device = world.add_device("north", "user-9", Role::Clinician);
+    world.sync(device);
+    let rows_only = |world: &World| {
+        let connection = world.device_file(device);
+        vereda_core::store::documents::rows_only(&connection, None, 100)
+            .expect("a read")
+            .len()
+    };
+    assert_eq!(rows_only(&world), 5, "the documents did not come");
+    world.advance(600_000);
+    let report = world.compare(device, false);
+    assert_eq!(
+        (report.compared, report.found, report.skipped),
+        (10, 0, 0),
+        "{report:?}"
+    );
+    world.devices[device].close();
+    let planted = "UPDATE document SET leaf = leaf + 1 WHERE id = (SELECT min(id) FROM document)";
+    world.device_file(device).execute_batch(planted).expect("planted");
+    world.devices[device].reopen().expect("it opens");
+    world.advance(600_000);
+    assert_eq!(world.compare(device, false).found, 1);
+    world.network.lose_path = None;
+    world.advance(600_000);
+    let repaired = world.compare(device, true);
+    assert_eq!((repaired.found, repaired.repaired), (1, 1), "{repaired:?}");
+    assert_eq!(rows_only(&world), 4, "that one came whole");
+    world.converge();
+    world.assert_as_the_server(device);
+    world.rows(device).assert_same(&world.rows(0), "rows");
+}
