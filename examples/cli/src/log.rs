@@ -65,6 +65,9 @@ impl LogSink for DeviceLog {
             LogEvent::DocumentSetAside(document) => {
                 tracing::warn!(%document, "a damaged document was set aside");
             }
+            LogEvent::Differs { found, standing } => {
+                tracing::warn!(found, standing, "what is here is not what the server has");
+            }
             LogEvent::Forked => tracing::warn!("this file is a copy: it goes on under another name"),
             other => tracing::debug!(event = ?other, "noted"),
         }
