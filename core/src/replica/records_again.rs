@@ -95,8 +95,9 @@ pub fn finish(step: &mut Step<'_>, unit: &UnitId) -> Result<bool> {
     for (patient, bytes) in &come_out {
         let trail: Trail = crate::protocol::decode(bytes)
             .map_err(|_| SyncError::new(Code::StoreDamaged, "a record read again"))?;
-        // Who is not here has left the scope meanwhile.
-        if let Some(mut row) = patients::get(step.transaction, patient)? {
+        // Who is not here has left the scope meanwhile; whose registration did not come keeps what is shown.
+        let row = patients::get(step.transaction, patient)?;
+        if let Some(mut row) = row.filter(|_| trail.record.is_some()) {
             row.as_of = 0;
             lay_down(step, trail, row)?;
         }
