@@ -1,9 +1,10 @@
-//! `--backup-to DIR`: a copy of the store while it is in use, opened again and checked. What lies in a checked copy
-//! is durable: devices may forget their tails up to there.
+//! `--backup-to DIR`: a copy of the store while it is in use, opened again and checked as `admin restore` checks it. What
+//! lies in a checked copy is durable: devices may forget their tails up to there.
 
 use crate::key_file::ServerKeys;
 use crate::store::StoreError;
 use crate::store::sqlite::SqliteStore;
+use crate::verify::{StoreReport, check};
 use std::path::{Path, PathBuf};
 
 /// Why no copy was made.
@@ -15,9 +16,9 @@ pub enum BackupError {
     /// The folder cannot be used.
     #[error("the folder for copies cannot be used")]
     File(#[from] std::io::Error),
-    /// The copy does not check.
-    #[error("the copy is not whole")]
-    NotWhole,
+    /// The copy does not check; the report says where.
+    #[error("the copy is not whole: {0}")]
+    NotWhole(Box<StoreReport>),
 }
 
 /// The newest copy's name; the one before it has `.previous` behind it.
@@ -36,8 +37,9 @@ pub fn run(store: &Path, keys: &ServerKeys, folder: &Path) -> Result<PathBuf, Ba
     source.copy_to(&fresh, &keys.store)?;
     let reaches = {
         let mut copy = SqliteStore::open(&fresh, &keys.store, &keys.master, 0)?;
-        if !copy.is_whole()? {
-            return Err(BackupError::NotWhole);
+        let report = check(&mut copy)?;
+        if !report.is_whole() {
+            return Err(BackupError::NotWhole(Box::new(report)));
         }
         copy.reach()?
     };

@@ -19,7 +19,7 @@ pub enum RestoreError {
     #[error("a file cannot be read or written")]
     File(#[from] std::io::Error),
     /// The copy is damaged; the report says where.
-    #[error("the copy is not whole")]
+    #[error("the copy is not whole: {0}")]
     NotWhole(Box<StoreReport>),
     /// A store is there, and nobody said that it may go.
     #[error("a store is there")]

@@ -8,6 +8,7 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::{Decision, LogRow, ServerStore, StoreError, StoreResult};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use vereda_core::document::digest::{DigestNode, record_leaf};
 use vereda_core::document::{LoadedDocument, digest_leaf};
@@ -59,6 +60,16 @@ impl StoreReport {
     /// Whether everything fits.
     pub fn is_whole(&self) -> bool {
         self.faults.is_empty()
+    }
+}
+
+/// The first of what does not fit.
+impl fmt::Display for StoreReport {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.faults.first() {
+            Some(fault) => write!(formatter, "{} {}", fault.what, fault.place),
+            None => formatter.write_str("everything fits"),
+        }
     }
 }
 
@@ -140,7 +151,7 @@ pub(crate) fn check(store: &mut SqliteStore) -> StoreResult<StoreReport> {
                 seq = row.seq;
                 report.items += 1;
                 report.newest_ms = report.newest_ms.max(Some(row.received_ms));
-                if is_at_home(stream, row) {
+                if !row.is_copy {
                     at_home += 1;
                     check_outcome(store, stream, row, hash, &mut report)?;
                     for change in &row.changes {
@@ -204,11 +215,6 @@ fn check_sums(store: &mut SqliteStore, mut sums: Sums, report: &mut StoreReport)
         }
     }
     Ok(())
-}
-
-/// Whether the item stands in the log it was written to.
-fn is_at_home(stream: &Stream, row: &LogRow) -> bool {
-    Write::from_bytes(&row.write).is_none_or(|write| write.stream() == *stream)
 }
 
 fn check_outcome(

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
@@ -198,27 +198,32 @@ async fn accept(
     let _ = places.acquire_many(CONNECTIONS_MAX as u32).await;
 }
 
-/// Makes a copy now and every hour.
+/// Makes a copy now and every hour, while devices are answered: a copy that is checked is a copy that is read, all of it.
 fn keep_copies(
     config: &ServeConfig,
     folder: PathBuf,
     server: Arc<Server>,
 ) -> Result<JoinHandle<()>, ServeError> {
+    std::fs::create_dir_all(&folder).map_err(BackupError::File)?;
     let (store, keys) = (config.store.clone(), config.keys.clone());
-    let copy = move || backup::run(&store, &keys, &folder);
-    copy()?;
-    server.note_backup(true);
+    let copy = Arc::new(move || backup::run(&store, &keys, &folder));
     Ok(tokio::spawn(async move {
-        let copy = Arc::new(copy);
         loop {
-            tokio::time::sleep(BACKUP_INTERVAL).await;
-            let copy = Arc::clone(&copy);
-            let done = tokio::task::spawn_blocking(move || copy()).await;
-            let went_well = matches!(done, Ok(Ok(_)));
-            if !went_well {
-                tracing::error!("the hourly copy was not made or not verified");
+            let (copy, (done, told)) = (Arc::clone(&copy), oneshot::channel());
+            // Not a thread of the runtime's: a server that is told to stop does not wait for it.
+            let thread = std::thread::Builder::new().name("copy".to_owned());
+            let begun = thread.spawn(move || done.send(copy()));
+            let made = match begun {
+                Ok(_) => told.await.ok(),
+                Err(error) => Some(Err(error.into())),
+            };
+            match &made {
+                Some(Ok(_)) => {}
+                Some(Err(error)) => tracing::error!(%error, "the copy was not made or not verified"),
+                None => tracing::error!("the copy was not made"),
             }
-            server.note_backup(went_well);
+            server.note_backup(matches!(made, Some(Ok(_))));
+            tokio::time::sleep(BACKUP_INTERVAL).await;
         }
     }))
 }

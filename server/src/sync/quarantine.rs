@@ -12,10 +12,14 @@ use vereda_core::error::Code;
 use vereda_core::id::{Incarnation, PatientId, UserId};
 use vereda_core::limits::QUARANTINED_ASKED_MAX;
 use vereda_core::protocol::{Frozen, PushItem, QuarantineAnswer};
-use vereda_core::record::{Stream, Write};
+use vereda_core::record::{Intent, Stream, Write};
 
-/// Whether the unit had a patient the write names and has them no more.
+/// Whether the unit had a patient the write names and has them no more. A claim is no late write: it asks for them anew,
+/// and its grant is judged.
 pub(super) fn is_late(session: &mut Session<'_>, caller: &Caller, write: &Write) -> StoreResult<bool> {
+    if matches!(write.intent, Intent::Claim { .. }) {
+        return Ok(false);
+    }
     for patient in patients_of(write) {
         let places = Places::of(session, caller.tenant(), patient)?;
         if places.is_some_and(|places| places.standing(&write.stream()) == Standing::Had) {

@@ -5,6 +5,7 @@ mod deciding;
 mod departing;
 mod finding;
 mod former;
+mod returning;
 mod scribbling;
 mod segments;
 mod sharing;

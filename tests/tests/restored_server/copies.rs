@@ -1,6 +1,7 @@
 //! What is said of copies, and that looking at one leaves it as it is.
 
 use vereda_core::engine::HttpRequest;
+use vereda_server::backup::{BackupError, COPY_NAME};
 use vereda_server::verify::verify_copy;
 use vereda_tests::{World, open_file};
 
@@ -59,5 +60,41 @@ fn a_copy_of_an_earlier_version_is_checked_and_stays_byte_for_byte_as_it_is() {
         beside,
         [copy.file_name().expect("a name")],
         "and nothing lies beside it"
+    );
+}
+
+#[test]
+fn what_would_not_be_put_back_is_no_copy_and_nobody_forgets_by_it() {
+    let mut world = World::new(397, 1);
+    let patient = world.patient(0, "Bia Souza");
+    world.add(0, patient, 1, "a note");
+    world.converge();
+    let good = world.back_up_server();
+    let good = std::fs::read(good).expect("the copy");
+    world.add(0, patient, 2, "another note");
+    world.converge();
+    let marks = |world: &World| -> Vec<i64> {
+        let file = world.server_file();
+        let mut found = file.prepare("select durable from stream_head").expect("it reads");
+        let rows = found.query_map([], |row| row.get(0)).expect("rows");
+        rows.map(|row| row.expect("a mark")).collect()
+    };
+    let before = marks(&world);
+    // SQLite sees nothing wrong in it.
+    let lost = world
+        .server_file()
+        .execute("delete from outcome where n = (select max(n) from outcome)", [])
+        .expect("an outcome goes");
+    assert_eq!(lost, 1);
+    let folder = world.server_path().with_file_name("copies");
+    let refused = vereda_server::backup::run(&world.server_path(), &world.server_keys(), &folder);
+    assert!(
+        matches!(&refused, Err(BackupError::NotWhole(report)) if !report.is_whole()),
+        "{refused:?}"
+    );
+    assert_eq!(marks(&world), before);
+    assert!(
+        std::fs::read(folder.join(COPY_NAME)).expect("the copy") == good,
+        "the one before it stays"
     );
 }

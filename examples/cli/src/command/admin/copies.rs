@@ -88,7 +88,7 @@ impl From<BackupError> for Failure {
         match error {
             BackupError::Store(error) => error.into(),
             BackupError::File(_) => SyncError::new(Code::FileUnreadable, detail).into(),
-            BackupError::NotWhole => SyncError::new(Code::StoreDamaged, detail).into(),
+            BackupError::NotWhole(_) => SyncError::new(Code::StoreDamaged, detail).into(),
         }
     }
 }
@@ -99,11 +99,7 @@ impl From<RestoreError> for Failure {
         match error {
             RestoreError::Store(error) => error.into(),
             RestoreError::File(_) => SyncError::new(Code::FileUnreadable, detail).into(),
-            RestoreError::NotWhole(report) => {
-                let first = report.faults.first();
-                let at = first.map_or(String::new(), |fault| format!(": {} {}", fault.what, fault.place));
-                SyncError::new(Code::StoreDamaged, format!("{detail}{at}")).into()
-            }
+            RestoreError::NotWhole(_) => SyncError::new(Code::StoreDamaged, detail).into(),
             RestoreError::Exists => SyncError::new(Code::StoreExists, "see --replace").into(),
         }
     }
