@@ -66,9 +66,16 @@ pub(crate) struct Shared {
     pokes: broadcast::Sender<Poke>,
     /// Rises when somebody else wrote to the store: an administrator may have changed who may see what.
     written_elsewhere: AtomicU64,
+    /// How the copies stand.
+    backup: AtomicU8,
 }
 
 impl Shared {
+    /// Whether copies are made, though the last one may have failed.
+    pub(crate) fn makes_copies(&self) -> bool {
+        self.backup.load(Ordering::Relaxed) != NO_BACKUP
+    }
+
     /// Notes that somebody else wrote to the store since its last transaction.
     pub(crate) fn note_written_elsewhere(&self) {
         self.written_elsewhere.fetch_add(1, Ordering::SeqCst);
@@ -172,7 +179,6 @@ impl Job for Request {
 pub struct Server {
     shared: Shared,
     writer: Writer<Request>,
-    backup: AtomicU8,
 }
 
 /// How the copies stand: none was made, the last one was verified, the last one failed.
@@ -203,9 +209,9 @@ impl Server {
                 throttle: Mutex::new(Throttle::new(options.limits)),
                 pokes: broadcast::Sender::new(POKES_KEPT_MAX),
                 written_elsewhere: AtomicU64::new(0),
+                backup: AtomicU8::new(NO_BACKUP),
             },
             writer: Writer::new(store),
-            backup: AtomicU8::new(NO_BACKUP),
         }
     }
 
@@ -287,7 +293,7 @@ impl Server {
     /// Notes whether the last copy went well; readiness tells.
     pub fn note_backup(&self, went_well: bool) {
         let state = if went_well { BACKUP_VERIFIED } else { BACKUP_FAILED };
-        self.backup.store(state, Ordering::Relaxed);
+        self.shared.backup.store(state, Ordering::Relaxed);
     }
 
     fn answer(
@@ -322,7 +328,7 @@ impl Server {
     }
 
     fn readiness(&self) -> Vec<u8> {
-        let backup = match self.backup.load(Ordering::Relaxed) {
+        let backup = match self.shared.backup.load(Ordering::Relaxed) {
             BACKUP_VERIFIED => "verified",
             BACKUP_FAILED => "last_copy_failed",
             _ => "no_backup",

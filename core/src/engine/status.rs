@@ -3,10 +3,11 @@
 use super::Engine;
 use crate::limits::{OUTBOX_BYTES_MAX, OUTBOX_WRITES_MAX};
 use crate::store::first_sync::{self, FirstSyncProgress};
-use crate::store::{conflicts, cursors, documents, drawer, entries, meta, patients};
+use crate::store::{conflicts, cursors, documents, drawer, entries, held, meta, patients};
+
 use crate::sync::digest::DigestKept;
 use crate::sync::tail::GivingBack;
-use crate::sync::{Breaker, SyncFailure};
+use crate::sync::{Breaker, SyncFailure, server_makes_copies};
 use crate::time::{EpochMs, Now};
 use serde::Serialize;
 
@@ -88,6 +89,10 @@ pub struct Status {
     pub differences_standing: u64,
     /// Documents set aside because they are damaged.
     pub quarantined: u64,
+    /// Own writes the server holds for a supervisor, who has not decided.
+    pub held_waiting: u64,
+    /// Own writes a supervisor decided about; the person has not looked at it.
+    pub held_decided: u64,
     /// Log items of a newer version, kept unread.
     pub unread: u64,
     /// Server time minus the device's clock, when known.
@@ -98,11 +103,13 @@ pub struct Status {
     pub entries: u64,
     /// Audit records that wait for a receipt.
     pub audit_waiting: u64,
+    /// Streams in scope; none for whom no unit lets read anything.
+    pub streams: u64,
 }
 
-fn durability(cursors: &[cursors::CursorRow]) -> &'static str {
+fn durability(cursors: &[cursors::CursorRow], makes_copies: bool) -> &'static str {
     let read: Vec<_> = cursors.iter().filter(|cursor| cursor.seq > 0).collect();
-    if read.iter().all(|cursor| cursor.durable_seq == 0) {
+    if !makes_copies && read.iter().all(|cursor| cursor.durable_seq == 0) {
         "no_backup"
     } else if read.iter().all(|cursor| cursor.durable_seq >= cursor.seq) {
         "durable"
@@ -133,11 +140,13 @@ pub(super) fn read(engine: &mut Engine, now: &Now) -> Status {
     let resync = engine.device.resync.is_some();
     let connection = engine.store.connection();
     let cursors = cursors::list(connection).unwrap_or_default();
-    let caught_up = !resync && cursors::all_caught_up(connection, &streams).unwrap_or(false);
-    let durability = durability(&cursors);
+    let durability = durability(&cursors, server_makes_copies(connection).unwrap_or(false));
     let tail = crate::sync::tail::state(connection).unwrap_or_default();
     let digest = DigestKept::read(connection).unwrap_or_default();
     let last = engine.schedule.last_success_ms;
+    // Who has no stream in scope has read all of it, once the server said so.
+    let told = !streams.is_empty() || last.is_some();
+    let caught_up = told && !resync && cursors::all_caught_up(connection, &streams).unwrap_or(false);
     Status {
         enrolled,
         online: engine.schedule.failure.is_none() && last.is_some(),
@@ -182,6 +191,9 @@ pub(super) fn read(engine: &mut Engine, now: &Now) -> Status {
         differences_repaired: digest.repaired,
         differences_standing: digest.standing,
         quarantined: documents::quarantined(connection).unwrap_or(0),
+        streams: streams.len() as u64,
+        held_waiting: held::count(connection, false).unwrap_or(0),
+        held_decided: held::count(connection, true).unwrap_or(0),
         unread: cursors::unread(connection).unwrap_or(0),
         clock_offset_ms: server_ms.map(|server_ms| server_ms - now.wall_ms),
         patients: patients::count(connection).unwrap_or(0),

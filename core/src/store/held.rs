@@ -56,6 +56,13 @@ pub fn put(connection: &Connection, incarnation: u64, row: &HeldRow) -> Result<(
     Ok(())
 }
 
+/// How many a supervisor has not decided about, or has and nobody looked at it.
+pub fn count(connection: &Connection, decided: bool) -> Result<u64, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT count(*) FROM held WHERE state < 3 AND (state > 0) = ?1")?;
+    Ok(statement.query_row([decided], |row| row.get::<_, i64>(0))? as u64)
+}
+
 /// What is held, or was and has not been looked at since; oldest first.
 pub fn list(connection: &Connection) -> Result<Vec<HeldRow>, StoreError> {
     let mut statement = connection.prepare_cached(

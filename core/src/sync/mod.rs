@@ -13,6 +13,7 @@ pub mod tail;
 
 pub use answer::{
     PendingAnswer, SliceResult, apply_outcomes, apply_slice, check_answer, documents_needed, is_copy,
+    server_makes_copies,
 };
 pub use backoff::{retry_after_ms, retry_delay_ms};
 pub(crate) use classify::problem;

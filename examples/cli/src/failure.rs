@@ -33,8 +33,7 @@ impl Ending {
             | Code::ServerKeyMismatch
             | Code::StoreDamaged
             | Code::StoreTooNew
-            | Code::DocumentQuarantined
-            | Code::PolicyRefused => Self::NeedsPerson,
+            | Code::DocumentQuarantined => Self::NeedsPerson,
             Code::KeyFileUnusable | Code::FileUnreadable => Self::WrongUse,
             Code::NoContact | Code::NotOurServer | Code::ServerBusy | Code::ServerFailed => Self::NoContact,
             _ => Self::Refused,

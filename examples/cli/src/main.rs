@@ -109,7 +109,10 @@ enum DeviceCommand {
     #[command(subcommand)]
     Conflicts(conflicts::Command),
     /// Everything that waits for a person.
-    Inbox,
+    Inbox {
+        #[command(subcommand)]
+        command: Option<inbox::InboxCommand>,
+    },
     /// Who read and wrote what.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -215,7 +218,7 @@ async fn on_device(command: DeviceCommand, client: &Client, output: &Output) -> 
         DeviceCommand::Outbox(arguments) => queue::run(arguments, client, output).await,
         DeviceCommand::Drawer(command) => drawer::run(command, client, output).await,
         DeviceCommand::Conflicts(command) => conflicts::run(command, client, output).await,
-        DeviceCommand::Inbox => inbox::run(client, output).await,
+        DeviceCommand::Inbox { command } => inbox::run(command, client, output).await,
         DeviceCommand::Audit(command) => audit::run(command, client, output).await,
         DeviceCommand::Reference(command) => reference::run(command, client, output).await,
         DeviceCommand::Doctor => doctor::run(client, output).await,

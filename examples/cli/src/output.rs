@@ -30,6 +30,13 @@ impl Output {
         }
     }
 
+    /// Prints a text that has its own ends of lines.
+    pub(crate) fn print_whole(&self, text: &str) {
+        let mut stdout = std::io::stdout().lock();
+        let _ = stdout.write_all(text.as_bytes());
+        let _ = stdout.flush();
+    }
+
     /// Prints a line. Whoever reads may have gone away; what was done stays done.
     pub(crate) fn print(&self, line: &str) {
         let mut stdout = std::io::stdout().lock();

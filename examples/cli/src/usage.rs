@@ -14,7 +14,7 @@ pub(crate) fn failure(error: &Error) -> Option<Failure> {
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => return None,
         ErrorKind::MissingRequiredArgument => Usage::new(Message::ArgumentMissing, &[&argument]),
         ErrorKind::InvalidSubcommand | ErrorKind::MissingSubcommand => command_unknown(error),
-        ErrorKind::UnknownArgument => Usage::new(Message::ArgumentUnknown, &[&flag_only(&argument)]),
+        ErrorKind::UnknownArgument => argument_unknown(error),
         ErrorKind::ArgumentConflict => {
             let other = named(error, ContextKind::PriorArg);
             Usage::new(Message::ArgumentsConflict, &[&argument, &other])
@@ -47,11 +47,11 @@ fn command_unknown(error: &Error) -> Usage {
     }
 }
 
-/// A stray word may be a name or a note; only a flag is told back.
-fn flag_only(argument: &str) -> String {
-    match argument.split('=').next() {
-        Some(flag) if flag.starts_with('-') => flag.to_owned(),
-        _ => "…".to_owned(),
+/// What was typed may be a name or a note, also where it begins like a flag: only a flag of ours is told back.
+fn argument_unknown(error: &Error) -> Usage {
+    match named(error, ContextKind::SuggestedArg) {
+        none if none.is_empty() => Usage::new(Message::ArgumentUnknown, &[]),
+        suggested => Usage::new(Message::ArgumentSuggested, &[&suggested]),
     }
 }
 

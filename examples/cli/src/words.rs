@@ -21,7 +21,8 @@ macro_rules! messages {
 
 messages! {
     ArgumentMissing = "Missing: {}.", "Falta: {}.";
-    ArgumentUnknown = "There is no such argument here: {}.", "Não há este argumento aqui: {}.";
+    ArgumentUnknown = "There is no such argument here.", "Não há este argumento aqui.";
+    ArgumentSuggested = "There is no such argument here. Perhaps: {}.", "Não há este argumento aqui. Talvez: {}.";
     ArgumentsConflict = "{} cannot be used together with {}.", "{} não pode ser usado junto com {}.";
     OneOfNeeded = "One of these is needed: {}.", "É preciso um destes: {}.";
     CommandUnknown = "There is no such command; see --help.", "Não há este comando; veja --help.";
@@ -128,6 +129,7 @@ messages! {
 
     StatusPending = "Waiting to be sent", "Aguardando envio";
     StatusParked = "Parked", "Retidas";
+    Ticked = "Seen.", "Visto.";
     StatusHeld = "With a supervisor", "Com um supervisor";
     HeldWaiting = "waits for a supervisor", "aguarda um supervisor";
     HeldReleased = "let in", "aceita";
@@ -154,6 +156,8 @@ messages! {
     Never = "never", "nunca";
 
     SyncDone = "Everything is sent and read.", "Tudo foi enviado e lido.";
+    SyncHeld = "Of your writes {} wait for a supervisor; see `vereda inbox`.", "Das suas escritas, {} aguardam um supervisor; veja `vereda inbox`.";
+    SyncHeldDecided = "A supervisor decided about {} of your writes; see `vereda inbox`.", "Um supervisor decidiu sobre {} das suas escritas; veja `vereda inbox`.";
     SyncLater = "Not now ({}); it goes on later. Nothing is lost.", "Agora não ({}); continua depois. Nada se perdeu.";
     SyncPerson = "Something waits for you ({}); see `vereda doctor`.", "Algo espera por você ({}); veja `vereda doctor`.";
     Applying = "applying", "aplicando";
@@ -184,9 +188,15 @@ messages! {
         "A fila está {} % cheia: leve este aparelho a uma rede.";
     DoctorQuarantined = "{} chart files are damaged and set aside; the rest works.",
         "{} arquivos de prontuário estão danificados e isolados; o resto funciona.";
+    DoctorHeldWaiting = "{} writes of yours wait for a supervisor at the server: they came from outside your scope; see `vereda inbox`.",
+        "{} escritas suas aguardam um supervisor no servidor: vieram de fora do seu alcance; veja `vereda inbox`.";
+    DoctorHeldDecided = "A supervisor decided about {} writes of yours: see `vereda inbox`, and `vereda inbox tick` when you have.",
+        "Um supervisor decidiu sobre {} escritas suas: veja `vereda inbox` e, depois de ver, `vereda inbox tick`.";
     DoctorUnread = "{} items of a newer version are kept unread: update the app.",
         "{} itens de uma versão mais nova estão guardados sem leitura: atualize o aplicativo.";
     DoctorClock = "This device's clock is {} s off the server's.", "O relógio deste aparelho está {} s fora do servidor.";
+    DoctorNoScope = "Your role and units let you read no patient's data: ask who administers the server if that is wrong.",
+        "Seu perfil e suas unidades não permitem ler dados de pacientes: se isto estiver errado, fale com quem administra o servidor.";
     DoctorPartial = "The first read of the history is not through: lists may lack entries.",
         "A primeira leitura do histórico não terminou: pode faltar algo nas listas.";
     DoctorAuditBroken = "The audit's chain is broken at record {}: this file was tampered with or damaged.",
@@ -237,7 +247,8 @@ messages! {
     DoctorDiffers = "{} documents and records differ from the server's: see `vereda verify`.",
         "{} documentos e cadastros diferem dos do servidor: veja `vereda verify`.";
     StatusVerified = "Compared with the server", "Comparado com o servidor";
-    AuditWhole = "{} records, the chain is whole.", "{} registros, a cadeia está íntegra.";
+    AuditWhole = "The chain is whole: {} records the server has not received yet, {} that it has.",
+        "A cadeia está íntegra: {} registros que o servidor ainda não recebeu, {} que já recebeu.";
 }
 
 /// The catalogue in one language.

@@ -2,7 +2,7 @@
 
 mod support;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::{Clinic, Device, asked, document, fits};
 
 fn text<'a>(document: &'a Value, field: &str) -> &'a str {
@@ -588,6 +588,7 @@ fn a_write_whose_author_left_the_unit_is_held_for_a_supervisor_and_told() {
         })
         .collect();
     assert_eq!(held.len(), 2);
+    assert_eq!(asked(&ana, "status", &["status"])["held_waiting"], 2);
     assert_eq!(
         ana.refused(&["patient", "show", &patient]),
         (3, "unknown_patient".to_owned())
@@ -603,6 +604,23 @@ fn a_write_whose_author_left_the_unit_is_held_for_a_supervisor_and_told() {
     let inbox = asked(&ana, "inbox", &["inbox"]);
     assert_eq!(inbox["held"][0]["state"], "released");
     assert_eq!(inbox["held"][1]["state"], "discarded");
+    assert_eq!(asked(&ana, "status", &["status"])["held_decided"], 2);
+    let doctor = ana.run(&["doctor"]);
+    assert_eq!(doctor.status.code(), Some(1));
+    let findings: Value = serde_json::from_slice(&doctor.stdout).expect("a document");
+    let codes = findings["findings"].as_array().expect("a list").iter();
+    let codes: Vec<&Value> = codes.map(|finding| &finding["code"]).collect();
+    // She has no unit any more, and a supervisor decided about what she wrote.
+    assert!(codes.contains(&&json!("held_decided")) && codes.contains(&&json!("no_scope")));
+    assert!(!codes.contains(&&json!("partial")));
+    for write in &held {
+        asked(&ana, "inbox-tick", &["inbox", "tick", write]);
+    }
+    assert_eq!(asked(&ana, "inbox", &["inbox", "list"])["held"], json!([]));
+    assert_eq!(
+        ana.refused(&["inbox", "tick", &held[0]]),
+        (3, "unknown_write".to_owned())
+    );
     let bruno = clinic.enrolled(&server, "bruno", "Bruno");
     bruno.ask(&["sync"]);
     assert_eq!(bruno.entries(&patient)[0]["text"], "antes de sair");

@@ -109,7 +109,7 @@ fn a_note_the_server_refuses_is_kept_shown_exported_sent_again_and_discarded() {
         serde_json::from_slice(&doctor.stdout).expect("a document"),
     );
     let resend = ["drawer", "resend", id, "--text", "editado", "--body", "{}"];
-    assert_eq!(ana.refused(&resend), (1, "policy_refused".to_owned()));
+    assert_eq!(ana.refused(&resend), (3, "policy_refused".to_owned()));
     assert_eq!(drawer(&ana), refused, "nothing has changed");
 
     let discard = ["drawer", "discard", other, "--reason"];

@@ -180,11 +180,16 @@ fn durable(
     request: &SyncRequest,
 ) -> Result<Vec<(u32, u64)>, Refusal> {
     let durable = session.store.durable()?;
+    let makes_copies = session.shared.makes_copies();
     Ok(request
         .cursors
         .iter()
         .zip(0_u32..)
         .filter(|(cursor, _)| caller.may_use(&cursor.stream))
-        .filter_map(|(cursor, index)| durable.get(&cursor.stream).map(|seq| (index, *seq)))
+        // A stream that began after the copy is told of too: copies are made.
+        .filter_map(|(cursor, index)| match durable.get(&cursor.stream) {
+            Some(seq) => Some((index, *seq)),
+            None => makes_copies.then_some((index, 0)),
+        })
         .collect())
 }

@@ -11,9 +11,13 @@ use crate::step::Step;
 use crate::store::cursors::CursorRow;
 use crate::store::held::{self, HeldState};
 use crate::store::outbox as rows;
-use crate::store::{cursors, receipts};
+use crate::store::{StoreError, cursors, meta, receipts};
 use crate::sync::request::Asked;
 use crate::sync::tail;
+use rusqlite::Connection;
+
+/// The name under which is kept whether the server makes copies of its data.
+const SERVER_MAKES_COPIES: &str = "server_makes_copies";
 
 /// Outcomes, tokens, scope, time, audit. Returns whether this file turned out to be a copy.
 pub(super) fn apply_head(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<bool> {
@@ -76,6 +80,9 @@ pub(super) fn apply_head(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Re
     }
     // Of another history these places are not those of the tail: first it is given back.
     let is_known = answer.epoch == pending.asked.request.epoch;
+    if is_known && !pending.asked.cursors.is_empty() {
+        note_copies(step, !answer.durable.is_empty())?;
+    }
     for (index, seq) in answer.durable.iter().filter(|_| is_known) {
         if let Some(cursor) = pending.asked.cursors.get(*index as usize) {
             let row = cursors::get(step.transaction, &cursor.stream)?;
@@ -177,6 +184,18 @@ fn take_enrolment(step: &mut Step<'_>, answer: &SyncAnswer) -> Result<()> {
     }
     if !lost.is_empty() {
         replica::leave_streams(step, &lost)?;
+    }
+    Ok(())
+}
+
+/// Whether the server said that it makes copies of its data.
+pub fn server_makes_copies(connection: &Connection) -> Result<bool, StoreError> {
+    Ok(meta::get(connection, SERVER_MAKES_COPIES)?.unwrap_or_default())
+}
+
+fn note_copies(step: &Step<'_>, made: bool) -> Result<(), StoreError> {
+    if server_makes_copies(step.transaction)? != made {
+        meta::set(step.transaction, SERVER_MAKES_COPIES, &made)?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ mod head;
 mod item;
 mod verify;
 
-pub use head::is_copy;
+pub use head::{is_copy, server_makes_copies};
 pub use verify::check_answer;
 
 use crate::bytes::ByteArray;

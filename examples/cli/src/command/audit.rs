@@ -28,7 +28,7 @@ pub(crate) enum Command {
         #[arg(long, default_value = "json")]
         format: Format,
         /// Why.
-        #[arg(long, default_value = "review")]
+        #[arg(long, default_value = "review", allow_hyphen_values = true)]
         reason: String,
     },
 }
@@ -64,7 +64,7 @@ pub(crate) async fn run(command: Command, client: &Client, output: &Output) -> R
             let found = audit.verify().await?;
             output.show(&found, |words| match found.broken_at {
                 Some(record) => words.with(Message::DoctorAuditBroken, &[&record]),
-                None => words.with(Message::AuditWhole, &[&found.records]),
+                None => words.with(Message::AuditWhole, &[&found.records, &found.received]),
             });
             if found.broken_at.is_some() {
                 return Ok(Ending::NeedsPerson);
@@ -92,7 +92,7 @@ pub(crate) async fn run(command: Command, client: &Client, output: &Output) -> R
                             received,
                         ]
                     });
-                    output.print(super::export::csv(heading, rows)?.trim_end());
+                    output.print_whole(&super::export::csv(heading, rows)?);
                 }
             }
         }

@@ -81,6 +81,7 @@ fn findings(words: Words, status: &Status, audit: &AuditVerification) -> Vec<Fin
         ("conflicts", Message::DoctorConflicts, status.conflicts),
         ("undecided", Message::DoctorUndecided, status.undecided),
         ("quarantined", Message::DoctorQuarantined, status.quarantined),
+        ("held_decided", Message::DoctorHeldDecided, status.held_decided),
         ("unread", Message::DoctorUnread, status.unread),
         ("not_taken", Message::DoctorNotTaken, status.not_taken),
         ("differs", Message::DoctorDiffers, status.differences_standing),
@@ -88,6 +89,13 @@ fn findings(words: Words, status: &Status, audit: &AuditVerification) -> Vec<Fin
         if count > 0 {
             found(code, true, words.with(message, &[&count]));
         }
+    }
+    if status.held_waiting > 0 {
+        found(
+            "held_waiting",
+            false,
+            words.with(Message::DoctorHeldWaiting, &[&status.held_waiting]),
+        );
     }
     if let Some(record) = audit.broken_at {
         found(
@@ -148,6 +156,9 @@ fn findings(words: Words, status: &Status, audit: &AuditVerification) -> Vec<Fin
     }
     if status.enrolled && status.last_success_ms.is_some() && status.durability == "no_backup" {
         found("no_backup", false, words.of(Message::DoctorNoBackup).to_owned());
+    }
+    if status.enrolled && status.last_success_ms.is_some() && status.streams == 0 {
+        found("no_scope", false, words.of(Message::DoctorNoScope).to_owned());
     }
     if status.enrolled && status.completeness == Completeness::Partial {
         found("partial", false, words.of(Message::DoctorPartial).to_owned());

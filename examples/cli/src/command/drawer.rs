@@ -25,7 +25,7 @@ pub(crate) enum Command {
         /// The write.
         id: WriteId,
         /// Another text.
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         text: Option<String>,
         /// Another structured part.
         #[arg(long, value_name = "JSON")]
@@ -36,7 +36,7 @@ pub(crate) enum Command {
         /// The write.
         id: WriteId,
         /// Why, for the audit.
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         reason: String,
     },
     /// Everything in it, whole, as JSON; noted in the audit.

@@ -33,7 +33,7 @@ pub(crate) enum Command {
         /// The draft.
         id: EntryId,
         /// The whole new text.
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         text: String,
     },
     /// Makes a draft final.
@@ -49,7 +49,7 @@ pub(crate) enum Command {
         /// The entry.
         id: EntryId,
         /// The new text.
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         text: Option<String>,
         /// The new structured part.
         #[arg(long, value_name = "JSON")]
@@ -60,7 +60,7 @@ pub(crate) enum Command {
         /// The entry.
         id: EntryId,
         /// Why.
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         reason: String,
     },
     /// Moves an entry to the right patient's chart.
@@ -71,7 +71,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "PATIENT")]
         to: PatientId,
         /// Why.
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         reason: String,
     },
     /// Lets edits be that came after an entry was final.
@@ -91,7 +91,7 @@ pub(crate) struct AddArguments {
     #[arg(long, default_value = "note")]
     kind: String,
     /// What a person reads.
-    #[arg(long, required_unless_present = "lines")]
+    #[arg(long, required_unless_present = "lines", allow_hyphen_values = true)]
     text: Option<String>,
     /// When it happened; now when not given.
     #[arg(long, value_name = "RFC3339")]

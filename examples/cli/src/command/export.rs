@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     format: Format,
     /// Why, for the audit.
-    #[arg(long, default_value = "export")]
+    #[arg(long, default_value = "export", allow_hyphen_values = true)]
     reason: String,
     /// Why the patient is opened, for the audit.
     #[arg(long, default_value = PURPOSE)]
@@ -113,7 +113,7 @@ async fn one(patient: PatientId, arguments: Arguments, client: &Client, output: 
             };
             print_json(&export, output);
         }
-        Format::Csv => output.print(entries_csv(&entries(&view).await?)?.trim_end()),
+        Format::Csv => output.print_whole(&entries_csv(&entries(&view).await?)?),
         Format::Fhir => {
             let resources =
                 export::resources(&export::gather(&view).await?, &export::signatures(client).await?);
@@ -127,7 +127,7 @@ async fn list(arguments: Arguments, client: &Client, output: &Output) -> Result 
     let patients = listed(&arguments, client).await?;
     match arguments.format {
         Format::Json => print_json(&PatientsExport { patients }, output),
-        Format::Csv => output.print(patients_csv(&patients)?.trim_end()),
+        Format::Csv => output.print_whole(&patients_csv(&patients)?),
         Format::Fhir => {
             let records = patients.into_iter().map(|patient| ExportedRecord {
                 patient,
@@ -299,13 +299,19 @@ pub(super) fn csv<const N: usize>(
     String::from_utf8(bytes).map_err(|_| Failure::from(Code::Internal))
 }
 
-/// A spreadsheet runs a cell that begins so as a formula (OWASP, CSV injection).
+/// A spreadsheet runs a cell that begins so as a formula (OWASP, CSV injection). One that separates cells by semicolons,
+/// as in Portuguese, sees another cell behind each of them, quoted or not.
 fn harmless(cell: String) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{cell}")
-    } else {
-        cell
+    let mut text = String::with_capacity(cell.len());
+    let mut begins = true;
+    for letter in cell.chars() {
+        if begins && matches!(letter, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n') {
+            text.push('\'');
+        }
+        text.push(letter);
+        begins = matches!(letter, ';' | '\t' | '\r' | '\n');
     }
+    text
 }
 
 #[cfg(test)]
@@ -320,5 +326,11 @@ mod tests {
             text,
             "a,b\r\n\"'=HYPERLINK(\"\"x\"\")\",\"37,5 \"\"graus\"\"\"\r\n"
         );
+        assert_eq!(
+            harmless("tosse;=cmd|'x'!A0;fim".to_owned()),
+            "tosse;'=cmd|'x'!A0;fim"
+        );
+        assert_eq!(harmless("linha\n=1+1".to_owned()), "linha\n'=1+1");
+        assert_eq!(harmless("120/80; pulso 72".to_owned()), "120/80; pulso 72");
     }
 }

@@ -6,10 +6,28 @@ use crate::output::{Output, Table};
 use crate::words::{Message, Words};
 use serde::Serialize;
 use vereda_core::client::{Client, Identity, OutboxItem};
+use vereda_core::id::WriteId;
 use vereda_core::outbox::DrawerItem;
 use vereda_core::store::conflicts::ConflictRow;
 use vereda_core::store::entries::EntryRow;
 use vereda_core::store::held::{HeldRow, HeldState};
+
+/// What to do with what waits.
+#[derive(clap::Subcommand)]
+pub(crate) enum InboxCommand {
+    /// Everything that waits for a person.
+    List,
+    /// Takes what a supervisor decided about a held write as seen.
+    Tick {
+        /// The write.
+        write: WriteId,
+    },
+}
+
+#[derive(Serialize)]
+struct Ticked {
+    ticked: WriteId,
+}
 
 #[derive(Serialize)]
 struct Inbox {
@@ -20,7 +38,20 @@ struct Inbox {
     held: Vec<HeldRow>,
 }
 
-pub(crate) async fn run(client: &Client, output: &Output) -> Result {
+pub(crate) async fn run(command: Option<InboxCommand>, client: &Client, output: &Output) -> Result {
+    match command.unwrap_or(InboxCommand::List) {
+        InboxCommand::List => list(client, output).await,
+        InboxCommand::Tick { write } => {
+            client.queue().tick_held(write).await?;
+            output.show(&Ticked { ticked: write }, |words| {
+                words.of(Message::Ticked).to_owned()
+            });
+            Ok(Ending::Done)
+        }
+    }
+}
+
+async fn list(client: &Client, output: &Output) -> Result {
     let parked = client.queue().outbox().await?;
     let inbox = Inbox {
         drawer: client.queue().drawer().await?,

@@ -86,7 +86,7 @@ pub(crate) struct Pair {
     /// The other record.
     other: PatientId,
     /// Why.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     reason: String,
 }
 

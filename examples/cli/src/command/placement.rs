@@ -27,7 +27,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "TIME")]
         until: Option<String>,
         /// Why.
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         reason: String,
     },
     /// Ends a share or a claim.
@@ -38,7 +38,7 @@ pub(crate) enum Command {
         #[arg(long)]
         share: WriteId,
         /// Why.
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         reason: String,
     },
     /// Moves a patient to another unit; this one keeps them for thirty days.
@@ -49,7 +49,7 @@ pub(crate) enum Command {
         #[arg(long)]
         to: String,
         /// Why.
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         reason: String,
     },
     /// Finds a patient of another unit by an exact identifier, and opens them here for 72 hours. Needs the network.
@@ -67,7 +67,7 @@ pub(crate) enum Command {
         #[arg(long)]
         unit: Option<String>,
         /// Why: it stands in the audit and in both units' logs.
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         reason: String,
     },
     /// Lists the units that have or had a patient.

@@ -43,7 +43,12 @@ pub(crate) async fn run(arguments: Arguments, device: &DeviceOptions, output: &O
 #[derive(clap::Args)]
 pub(crate) struct ResyncArguments {
     /// Why, for the audit.
-    #[arg(long, default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        allow_hyphen_values = true
+    )]
     reason: String,
     /// Milliseconds it may take now; the rest comes with the next synchronisation.
     #[arg(long, default_value_t = 600_000, value_name = "MS")]
@@ -66,7 +71,11 @@ async fn synchronise(store: &Client, budget_ms: u64, output: &Output) -> Result 
         end: end?,
         status: store.status().await?,
     };
-    output.show(&synchronised, |words| end_text(words, &synchronised.end));
+    output.show(&synchronised, |words| {
+        let mut lines = vec![end_text(words, &synchronised.end)];
+        lines.extend(held_text(words, &synchronised.status));
+        lines.join("\n")
+    });
     Ok(ending(&synchronised.end))
 }
 
@@ -106,6 +115,16 @@ fn end_text(words: Words, end: &SyncEnd) -> String {
         }
         SyncEnd::NeedsPerson { code } => words.with(Message::SyncPerson, &[code]),
     }
+}
+
+/// What the server did not let in: it is sent, and yet not where its author believes it.
+fn held_text(words: Words, status: &Status) -> impl Iterator<Item = String> {
+    let counts = [
+        (Message::SyncHeld, status.held_waiting),
+        (Message::SyncHeldDecided, status.held_decided),
+    ];
+    let counts = counts.into_iter().filter(|(_, count)| *count > 0);
+    counts.map(move |(message, count)| words.with(message, &[&count]))
 }
 
 /// A bar on the terminal that follows the answer as it is applied.
@@ -215,6 +234,8 @@ fn status_table(words: Words, document: &StatusDocument) -> String {
     row(Message::StatusDrawer, status.drawer.to_string());
     row(Message::StatusConflicts, status.conflicts.to_string());
     row(Message::StatusUndecided, status.undecided.to_string());
+    let held = status.held_waiting + status.held_decided;
+    row(Message::StatusHeld, held.to_string());
     let last = status.last_success_ms.map(instant);
     row(
         Message::StatusLastSuccess,
