@@ -19,6 +19,7 @@ mod enrol;
 mod entropy;
 mod exchange;
 mod find;
+mod in_use;
 mod key_file;
 pub mod net;
 mod places;

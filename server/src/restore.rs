@@ -1,6 +1,7 @@
 //! `admin restore`: a checked copy becomes the store. What stood there is put aside, never deleted.
 
 use crate::backup::remove_companions;
+use crate::in_use::InUse;
 use crate::key_file::ServerKeys;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{ServerStore, StoreError};
@@ -24,6 +25,9 @@ pub enum RestoreError {
     /// A store is there, and nobody said that it may go.
     #[error("a store is there")]
     Exists,
+    /// A server has the store open.
+    #[error("a server has it open")]
+    InUse,
 }
 
 /// What was restored.
@@ -36,7 +40,7 @@ pub struct Restored {
 }
 
 /// Puts a copy in the place of the store at `to`, once it was checked. A new epoch begins: devices give back what the
-/// copy lacks. The server must not be running.
+/// copy lacks. Refused while a server has that store open.
 ///
 /// # Errors
 /// A [`RestoreError`]; the store at `to` is then as it was.
@@ -52,6 +56,7 @@ pub fn restore(
         return Err(RestoreError::Exists);
     }
     std::fs::metadata(from)?;
+    let _alone = InUse::alone(to)?.ok_or(RestoreError::InUse)?;
     let fresh = with_suffix(to, ".restoring");
     remove_companions(&fresh)?;
     // SQLite's own copy: what a log beside the file still holds comes along, and the copy stays as it is.

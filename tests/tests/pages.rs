@@ -36,6 +36,7 @@ fn what_to_do(code: Code) -> Option<&'static str> {
             "Keep what was typed on the screen and show the message beside the field; nothing was saved."
         }
         "store_exists" => "Say `--replace` if it may be put aside.",
+        "store_in_use" => "Stop the server first.",
         "store_locked" | "key_file_unusable" => {
             "Ask for the right key; never make a new store over this one."
         }

@@ -61,8 +61,9 @@ impl Placement<'_> {
     /// a second unit. `identity` is always shared. Both units are told.
     ///
     /// # Errors
-    /// `unknown_patient`, `reason_required`, `out_of_scope` for a compartment the user does not read. The server refuses
-    /// (into the drawer) what is not the patient's own unit's to share.
+    /// `unknown_patient`, `reason_required`, `out_of_scope` for a compartment the user does not read, `field_invalid` for a
+    /// time that is over, and for a move to the unit they belong to. The server refuses (into the drawer) what is not the
+    /// patient's own unit's to share.
     pub async fn share(
         &self,
         patient: PatientId,

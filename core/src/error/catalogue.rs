@@ -74,6 +74,7 @@ codes! {
     StoreTooNew = "store_too_new", "A newer version wrote this store. Update the app.", "Uma versão mais nova gravou estes dados. Atualize o aplicativo.";
     StoreDamaged = "store_damaged", "A part of the store is damaged; the rest works.", "Uma parte dos dados está danificada; o resto funciona.";
     StoreExists = "store_exists", "A store is there already; nothing was changed.", "Já existem dados ali; nada foi alterado.";
+    StoreInUse = "store_in_use", "A server has this store open; nothing was changed.", "Um servidor está com esses dados abertos; nada foi alterado.";
     StoreUnavailable = "store_unavailable", "The store cannot be reached.", "O armazenamento não pode ser acessado.";
     DiskFull = "disk_full", "The device's storage is full; nothing was changed.", "O armazenamento do aparelho está cheio; nada foi alterado.";
     OutboxFull = "outbox_full", "Too many writes wait to be sent; nothing was saved.", "Há gravações demais esperando envio; nada foi salvo.";

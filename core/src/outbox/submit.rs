@@ -88,6 +88,7 @@ pub(super) fn submit_as(step: &mut Step<'_>, new: NewWrite, first_key: Option<Fi
         .patient
         .unwrap_or_else(|| PatientId::derive(&incarnation, n, recorded_at.utc_ms));
     require_patient(step, &new.intent, &patient)?;
+    replica::check_asked(step, unit, &patient, &new.intent)?;
     let write = Write {
         n,
         user,

@@ -24,7 +24,7 @@ pub use departure::{
 pub use entry_rows::{entry_state, shown_header_of as shown_header};
 pub use first_sync::{Opening, announce, ingest, take_document};
 pub use links::{accept_link, refresh_links};
-pub use placement::{accept_placement, carried_by, end_shares, is_readable, writing_unit};
+pub use placement::{accept_placement, carried_by, check_asked, end_shares, is_readable, writing_unit};
 pub use reconstruct::{rebuild_documents, reproject_everything, subjects};
 pub use records::{accept_record, accept_snapshot_record, refresh_record};
 pub use records_again::{begin as begin_records_again, finish as finish_records_again};

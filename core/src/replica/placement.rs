@@ -87,6 +87,40 @@ pub fn writing_unit(
         .ok_or(SyncError::from(Code::OutOfScope))
 }
 
+/// What of a share or a move, asked for in `unit`, is known here to come to nothing.
+///
+/// # Errors
+/// `out_of_scope` for a compartment the user does not read; `field_invalid` where they are there already, or the share
+/// would be over.
+pub fn check_asked(step: &Step<'_>, unit: UnitId, patient: &PatientId, intent: &Intent) -> Result<()> {
+    let invalid = |detail| Err(SyncError::new(Code::FieldInvalid, detail));
+    if let Intent::Transfer { to, .. } = intent {
+        let home = streams(step, patient, Compartment::Identity)?;
+        if home.first().is_some_and(|home| home.unit == *to) {
+            return invalid("to: the same unit");
+        }
+    }
+    if let Intent::Share {
+        compartments,
+        until_ms,
+        ..
+    } = intent
+    {
+        let scope = &step.device.enrolled()?.scope;
+        let reads = |compartment: &Compartment| scope.streams.contains(&Stream::new(unit, *compartment));
+        // The audit is in nobody's scope for this: what judges the write says so.
+        let mut shared = compartments.iter().filter(|one| **one != Compartment::Audit);
+        if !shared.all(reads) {
+            return Err(SyncError::from(Code::OutOfScope));
+        }
+        let now_ms = step.device.server_ms(&step.now).unwrap_or(step.now.wall_ms);
+        if until_ms.is_some_and(|until_ms| until_ms <= now_ms) {
+            return invalid("until_ms: not in the future");
+        }
+    }
+    Ok(())
+}
+
 /// Takes in a write that changes which units have a patient.
 pub fn accept_placement(step: &mut Step<'_>, id: WriteId, write: &Write, received_ms: EpochMs) -> Result<()> {
     let place = |unit: UnitId, kind: PlaceKind| PlaceRow {

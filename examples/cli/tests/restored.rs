@@ -130,3 +130,37 @@ fn a_damaged_copy_is_not_put_back_and_a_copy_without_its_keys_is_told_so() {
     // The store that was there is as it was.
     assert_eq!(clinic.admin(&["verify"])["whole"], true);
 }
+
+#[test]
+fn a_store_that_a_server_has_open_is_not_replaced_and_after_a_crash_it_is() {
+    let clinic = Clinic::new();
+    let copies = clinic.path().join("copies").display().to_string();
+    let server = clinic.serve();
+    let ana = clinic.enrolled(&server, "ana", "Ana");
+    let patient = ana.patient("Maria da Silva");
+    ana.ask(&["sync"]);
+    let copied = clinic.admin(&["backup", "--to", &copies]);
+    let copy = copied["copy"].as_str().expect("a file");
+    let restore = [
+        "admin",
+        "restore",
+        "--from",
+        copy,
+        "--to",
+        &clinic.store(),
+        "--replace",
+        "--json",
+    ];
+    let refused = clinic.command(&restore).output().expect("it runs");
+    assert_eq!(refused.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("store_in_use"));
+    note(&ana, &patient, "into the store that stayed");
+    ana.ask(&["sync"]);
+    // It is killed, and had no time to say that it ends.
+    drop(server);
+    let restored = clinic.command(&restore).output().expect("it runs");
+    let restored = fits("admin-restore", document(&restored));
+    assert!(restored["put_aside"].is_string());
+    let server = clinic.serve();
+    assert!(!server.url.is_empty());
+}

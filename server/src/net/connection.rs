@@ -5,6 +5,7 @@ use super::live;
 use super::patience::Patience;
 use super::platform::{OsEntropy, server_now};
 use crate::exchange::{HttpRequest, HttpResponse};
+use crate::in_use::InUse;
 use crate::refusal::Refusal;
 use crate::server::Server;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -43,6 +44,7 @@ const HEAD_FIELDS_MAX: usize = 48;
 /// What every connection needs.
 pub(super) struct Front {
     pub(super) server: Arc<Server>,
+    pub(super) _in_use: InUse,
     pub(super) behind_proxy: bool,
     pub(super) stopped: watch::Receiver<bool>,
 }

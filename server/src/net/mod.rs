@@ -10,6 +10,7 @@ pub mod tls;
 pub use platform::{OsEntropy, quiet_panics, server_now};
 
 use crate::backup::{self, BackupError};
+use crate::in_use::InUse;
 use crate::key_file::ServerKeys;
 use crate::server::{Server, ServerOptions};
 use crate::store::StoreError;
@@ -75,6 +76,12 @@ pub enum ServeError {
     /// The store does not open.
     #[error("the store does not open")]
     Store(#[from] StoreError),
+    /// A copy is being put in the store's place.
+    #[error("a copy is being put in its place")]
+    InUse,
+    /// The file that says so cannot be used.
+    #[error("the store's lock cannot be used")]
+    Lock(#[source] std::io::Error),
     /// The address cannot be listened on.
     #[error("the address cannot be listened on")]
     Listen(#[source] std::io::Error),
@@ -137,6 +144,8 @@ pub async fn serve(config: ServeConfig) -> Result<RunningServer, ServeError> {
         return Err(ServeError::PlainBeyondLoopback);
     }
     let acceptor = tls::acceptor(&config.transport, config.listen)?;
+    let in_use = InUse::shared(&config.store).map_err(ServeError::Lock)?;
+    let in_use = in_use.ok_or(ServeError::InUse)?;
     let store = crate::admin::open_store(&config.store, &config.keys, &mut OsEntropy)?;
     let server = Arc::new(Server::new(Box::new(store), &config.keys, config.options));
     let backup = match &config.backup_to {
@@ -151,6 +160,7 @@ pub async fn serve(config: ServeConfig) -> Result<RunningServer, ServeError> {
     let scheme = if acceptor.is_some() { "https" } else { "http" };
     let front = connection::Front {
         server: Arc::clone(&server),
+        _in_use: in_use,
         behind_proxy: matches!(config.transport, Transport::BehindProxy),
         stopped: stopped.clone(),
     };

@@ -2,7 +2,7 @@
 
 use crate::clinic::{ANNEX, Clinic, NORTH, SOUTH};
 use vereda_core::error::Code;
-use vereda_core::record::ChartKind;
+use vereda_core::record::{ChartKind, Compartment};
 
 const CPF: &str = "529.982.247-25";
 
@@ -250,4 +250,47 @@ fn c6_an_own_write_whose_answer_was_lost_comes_back_in_two_logs_and_wedges_nothi
             ["nota 1", "nota 2", "nota 3"]
         );
     }
+}
+
+#[test]
+fn what_the_device_knows_of_a_share_or_a_move_is_refused_at_once() {
+    let mut clinic = Clinic::new(575);
+    let patient = clinic.patient(NORTH, "Hugo", CPF);
+    clinic.world.converge();
+    let transfer = |clinic: &mut Clinic, to| {
+        clinic.world.run(NORTH, |client| async move {
+            let placement = client.placement();
+            let moved = placement.transfer(patient, to, "mudou-se".into());
+            moved.await.map(drop).map_err(|error| error.code)
+        })
+    };
+    let (north, annex) = (clinic.north, clinic.annex);
+    let now_ms = clinic.world.server_clock_ms();
+    let mut share = |compartments: &[Compartment], to, until_ms| {
+        let compartments = compartments.iter().copied().collect();
+        clinic.world.run(NORTH, |client| async move {
+            let placement = client.placement();
+            let shared = placement.share(patient, to, compartments, "encaminhado".into(), until_ms);
+            shared.await.map(drop).map_err(|error| error.code)
+        })
+    };
+    let clinical = &[Compartment::Clinical][..];
+    assert_eq!(share(clinical, annex, Some(now_ms - 1)), Err(Code::FieldInvalid));
+    assert_eq!(share(clinical, annex, Some(now_ms)), Err(Code::FieldInvalid));
+    assert_eq!(share(clinical, north, None), Err(Code::FieldInvalid));
+    let sensitive = &[Compartment::Sensitive][..];
+    assert_eq!(share(sensitive, annex, None), Err(Code::OutOfScope));
+    assert_eq!(transfer(&mut clinic, north), Err(Code::FieldInvalid));
+    assert!(clinic.world.outbox(NORTH).is_empty(), "nothing was saved");
+    clinic.share(NORTH, patient, annex);
+    clinic.world.converge();
+    assert!(clinic.reads(ANNEX, patient).is_some());
+    assert_eq!(transfer(&mut clinic, annex), Ok(()), "a share is no home");
+    clinic.world.converge();
+    assert_eq!(
+        transfer(&mut clinic, annex),
+        Err(Code::FieldInvalid),
+        "they are there already"
+    );
+    assert!(clinic.world.drawer(NORTH).is_empty());
 }

@@ -50,6 +50,8 @@ impl From<ServeError> for Failure {
         let detail = error.to_string();
         match error {
             ServeError::Store(error) => error.into(),
+            ServeError::InUse => SyncError::new(Code::StoreInUse, detail).into(),
+            ServeError::Lock(_) => SyncError::new(Code::StoreUnavailable, detail).into(),
             ServeError::PlainBeyondLoopback => SyncError::new(Code::AddressRefused, detail).into(),
             ServeError::TlsFile(_) => SyncError::new(Code::FileUnreadable, detail).into(),
             ServeError::Listen(_) => Self::Usage(Usage::new(Message::ListenFailed, &[])),

@@ -41,7 +41,7 @@ pub(crate) struct RestoreArguments {
     /// The copy.
     #[arg(long, value_name = "FILE")]
     from: PathBuf,
-    /// The store: `sqlite:FILE`. The server must not be running.
+    /// The store: `sqlite:FILE`. Refused while a server has it open.
     #[arg(long = "to", value_name = "STORE", value_parser = store_file)]
     file: PathBuf,
     /// Puts the store aside that is there.
@@ -100,6 +100,7 @@ impl From<RestoreError> for Failure {
             RestoreError::Store(error) => error.into(),
             RestoreError::File(_) => SyncError::new(Code::FileUnreadable, detail).into(),
             RestoreError::NotWhole(_) => SyncError::new(Code::StoreDamaged, detail).into(),
+            RestoreError::InUse => SyncError::new(Code::StoreInUse, detail).into(),
             RestoreError::Exists => SyncError::new(Code::StoreExists, "see --replace").into(),
         }
     }
