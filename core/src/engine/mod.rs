@@ -171,6 +171,7 @@ impl Engine {
                 self.schedule.wake(&now);
                 self.schedule.halted = false;
                 self.ask_again = true;
+                self.mend_again();
             }
             Event::Digest(waiter) => {
                 self.digest_now(waiter);

@@ -49,7 +49,9 @@ impl Engine {
                     self.own_in_full = false;
                     self.departures_failed = false;
                     self.resync_failed = false;
-                    self.raw = false;
+                    if std::mem::take(&mut self.raw) {
+                        self.mend_again();
+                    }
                     self.with_refresh = false;
                     self.slot.blocked = false;
                     self.schedule.succeeded(&now, pending.pushed());

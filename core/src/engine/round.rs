@@ -120,14 +120,12 @@ impl Engine {
         }
         if !wanted && !waits {
             self.resync_idle(now, entropy, effects);
-            // Counting the queue walks all of it: only for somebody who asked, never after every step.
-            if !self.waiters.is_empty() {
-                let report = self.done_report(&now);
-                self.answer_waiters(&report, effects);
-            }
+            self.mend_unapplied();
+            self.tell_done(&now, effects);
             if self.move_digest(now, entropy, effects) {
                 return self.ask(now, entropy, effects);
             }
+            self.tell_done(&now, effects);
             if self.automatic {
                 effects.push(Effect::WakeAt {
                     boot_ms: self.next_wake(&now),
@@ -153,6 +151,15 @@ impl Engine {
             return;
         }
         self.ask(now, entropy, effects);
+    }
+
+    /// Answers those who wait, once what could not be applied is fetched, too.
+    fn tell_done(&mut self, now: &Now, effects: &mut Vec<Effect>) {
+        // Counting the queue walks all of it: only for somebody who asked, never after every step.
+        if !self.waiters.is_empty() && !self.is_mending() {
+            let report = self.done_report(now);
+            self.answer_waiters(&report, effects);
+        }
     }
 
     /// A comparison's next move; says whether it needs a sync first.

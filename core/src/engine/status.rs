@@ -3,8 +3,7 @@
 use super::Engine;
 use crate::limits::{OUTBOX_BYTES_MAX, OUTBOX_WRITES_MAX};
 use crate::store::first_sync::{self, FirstSyncProgress};
-use crate::store::{conflicts, cursors, documents, drawer, entries, held, meta, patients};
-
+use crate::store::{conflicts, cursors, documents, drawer, entries, held, meta, patients, unread};
 use crate::sync::digest::DigestKept;
 use crate::sync::tail::GivingBack;
 use crate::sync::{Breaker, SyncFailure, server_makes_copies};
@@ -95,6 +94,8 @@ pub struct Status {
     pub held_decided: u64,
     /// Log items of a newer version, kept unread.
     pub unread: u64,
+    /// Log items that could not be applied here: kept, while their documents are fetched whole.
+    pub unapplied: u64,
     /// Server time minus the device's clock, when known.
     pub clock_offset_ms: Option<i64>,
     /// Patients here.
@@ -143,6 +144,7 @@ pub(super) fn read(engine: &mut Engine, now: &Now) -> Status {
     let durability = durability(&cursors, server_makes_copies(connection).unwrap_or(false));
     let tail = crate::sync::tail::state(connection).unwrap_or_default();
     let digest = DigestKept::read(connection).unwrap_or_default();
+    let unread = unread::counts(connection).unwrap_or_default();
     let last = engine.schedule.last_success_ms;
     // Who has no stream in scope has read all of it, once the server said so.
     let told = !streams.is_empty() || last.is_some();
@@ -194,7 +196,8 @@ pub(super) fn read(engine: &mut Engine, now: &Now) -> Status {
         streams: streams.len() as u64,
         held_waiting: held::count(connection, false).unwrap_or(0),
         held_decided: held::count(connection, true).unwrap_or(0),
-        unread: cursors::unread(connection).unwrap_or(0),
+        unread: unread.newer,
+        unapplied: unread.unapplied,
         clock_offset_ms: server_ms.map(|server_ms| server_ms - now.wall_ms),
         patients: patients::count(connection).unwrap_or(0),
         entries: entries::count(connection).unwrap_or(0),

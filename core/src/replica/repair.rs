@@ -7,10 +7,10 @@ use super::{chart_rows, entry_rows, records};
 use crate::document::{ChartState, DocumentKey, DocumentKind, EntryState, LoadedDocument, digest_leaf, gate};
 use crate::error::{Code, Result, SyncError};
 use crate::id::{ChartItemId, DocumentId, EntryId};
-use crate::protocol::{SnapshotDocument, SnapshotRecord};
+use crate::protocol::{SnapshotDocument, SnapshotRecord, change_check};
 use crate::step::Step;
 use crate::store::documents::{self, DocumentHealth, DocumentRow};
-use crate::store::{chart, cursors, entries};
+use crate::store::{chart, cursors, entries, unread};
 use std::collections::BTreeSet;
 
 /// What became of a repair.
@@ -45,6 +45,8 @@ pub fn repair_document(step: &mut Step<'_>, document: &SnapshotDocument) -> Resu
     let (entries, unit) = (merged.entry_count(), document.stream.unit);
     documents::set_as_of(step.transaction, &id, entries, &unit, document.as_of)?;
     documents::set_health(step.transaction, &id, DocumentHealth::Whole)?;
+    let checks: BTreeSet<u32> = merged.change_hashes().map(|hash| change_check(&hash)).collect();
+    unread::settle(step.transaction, &id, |check| checks.contains(&check))?;
     step.documents.evict(&id);
     if !documents::has_pending(step.transaction, &id)? {
         reproject(step, &key, unit)?;

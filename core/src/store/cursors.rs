@@ -85,23 +85,3 @@ pub fn list(connection: &Connection) -> Result<Vec<CursorRow>, StoreError> {
         .collect::<Result<_, _>>()?;
     streams.iter().map(|stream| get(connection, stream)).collect()
 }
-
-/// Keeps a log item this version cannot read.
-pub fn keep_unread(
-    connection: &Connection,
-    stream: &Stream,
-    seq: u64,
-    item: &[u8],
-) -> Result<(), StoreError> {
-    connection
-        .prepare_cached(
-            "INSERT OR REPLACE INTO unread (unit, compartment, seq, item) VALUES (?1, ?2, ?3, ?4)",
-        )?
-        .execute(params![stream.unit, stream.compartment.code(), seq as i64, item])?;
-    Ok(())
-}
-
-/// How many items are kept that this version cannot read.
-pub fn unread(connection: &Connection) -> Result<u64, StoreError> {
-    Ok(connection.query_row("SELECT count(*) FROM unread", [], |row| row.get::<_, i64>(0))? as u64)
-}

@@ -70,8 +70,9 @@ pub fn remove_entries(
         .execute(params![patient, compartment.code(), limit as i64])?)
 }
 
-/// Takes away a document with its chunks. Returns how many chunks it had.
+/// Takes away a document with its chunks and what could not be applied to it. Returns how many chunks it had.
 pub fn remove_document(connection: &Connection, document: &DocumentId) -> Result<usize, StoreError> {
+    super::unread::forget(connection, document)?;
     let chunks = connection
         .prepare_cached("DELETE FROM chunk WHERE document = ?1")?
         .execute([document])?;
@@ -133,6 +134,7 @@ pub fn remove_stream(connection: &Connection, stream: &Stream) -> Result<(), Sto
     for table in [
         "cursor",
         "unread",
+        "unapplied",
         "first_sync",
         "tail_log",
         "tail_item",

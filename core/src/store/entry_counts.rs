@@ -30,7 +30,7 @@ fn hour_of_week(occurred_at: Zoned) -> usize {
 }
 
 /// Changes of the counts that are not written yet.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct CountChanges(HashMap<UnitId, Vec<(String, Hours)>>);
 
 impl CountChanges {

@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0008_chart_without_unit.sql"),
     include_str!("migrations/0009_bulk_rows.sql"),
     include_str!("migrations/0010_digest.sql"),
+    include_str!("migrations/0011_unapplied.sql"),
 ];
 
 /// The schema this version writes.

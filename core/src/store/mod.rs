@@ -29,6 +29,7 @@ mod rows;
 pub mod stretch;
 pub mod tail;
 pub mod tenant_reference;
+pub mod unread;
 
 pub use check::is_file_whole;
 pub use connection::{Location, Store, StoreKey, prepare_sqlite};

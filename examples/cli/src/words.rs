@@ -194,6 +194,8 @@ messages! {
         "Um supervisor decidiu sobre {} escritas suas: veja `vereda inbox` e, depois de ver, `vereda inbox tick`.";
     DoctorUnread = "{} items of a newer version are kept unread: update the app.",
         "{} itens de uma versão mais nova estão guardados sem leitura: atualize o aplicativo.";
+    DoctorUnapplied = "{} items do not fit what is here; the rest goes on. Synchronise to fetch their documents whole.",
+        "{} itens não se encaixam no que há aqui; o resto continua. Sincronize para buscar seus documentos inteiros.";
     DoctorClock = "This device's clock is {} s off the server's.", "O relógio deste aparelho está {} s fora do servidor.";
     DoctorNoScope = "Your role and units let you read no patient's data: ask who administers the server if that is wrong.",
         "Seu perfil e suas unidades não permitem ler dados de pacientes: se isto estiver errado, fale com quem administra o servidor.";

@@ -33,6 +33,8 @@ pub struct DigestWaiter {
 pub(super) struct Comparing {
     pub(super) kept: DigestKept,
     run: Option<Run>,
+    /// Whether the documents that lack an item were fetched since somebody asked, or since the last such item.
+    has_mended: bool,
 }
 
 impl Comparing {
@@ -41,12 +43,15 @@ impl Comparing {
         Ok(Self {
             kept: DigestKept::open(connection, now)?,
             run: None,
+            has_mended: false,
         })
     }
 }
 
 struct Run {
     repair: bool,
+    /// Nothing is compared: documents that lack an item are fetched.
+    mends: bool,
     waiters: Vec<DigestWaiter>,
     stage: Stage,
     local: LocalDigest,
@@ -93,8 +98,8 @@ impl Engine {
     /// Somebody wants to know now.
     pub(super) fn digest_now(&mut self, waiter: DigestWaiter) {
         let run = match &mut self.comparing.run {
-            Some(run) => run,
-            None => self.begin_digest(),
+            Some(run) if !run.mends => run,
+            _ => self.begin_digest(),
         };
         run.repair |= waiter.repair;
         run.waiters.push(waiter);
@@ -105,6 +110,7 @@ impl Engine {
         let streams = enrolment.map_or(Vec::new(), |enrolment| enrolment.scope.streams.clone());
         self.comparing.run.insert(Run {
             repair: false,
+            mends: false,
             waiters: Vec::new(),
             stage: Stage::Reading,
             local: LocalDigest::new(streams),

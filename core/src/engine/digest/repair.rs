@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::id::PatientId;
+use crate::limits::DIGEST_DIFFERENCES_MAX;
 use crate::protocol::{DocumentsAnswer, DocumentsRequest, PATH_DOCUMENTS, SnapshotDocument, SnapshotRecord};
 use crate::replica::{Opening, Repair, announce, repair_record, withdraw_repair};
+use crate::store::unread;
 use crate::sync::digest::take_document;
 
 /// Documents and records asked for at once.
@@ -37,6 +39,14 @@ impl Repairing {
             }
         }
         repairing
+    }
+
+    /// Documents that lack what could not be applied.
+    fn of_documents(documents: Vec<DocumentId>) -> Self {
+        Self {
+            left_documents: documents.into(),
+            ..Self::default()
+        }
     }
 
     fn next(&self) -> DocumentsRequest {
@@ -76,6 +86,39 @@ impl Repairing {
 }
 
 impl Engine {
+    /// Begins to fetch the documents that lack an item which could not be applied: once, until somebody asks or another
+    /// such item comes. A comparison repairs them as well.
+    pub(in crate::engine) fn mend_unapplied(&mut self) {
+        let can = self.comparing.run.is_none()
+            && self.device.departures.is_none()
+            && self.device.resync.is_none()
+            && self.schedule.failure.is_none();
+        if !can || self.comparing.has_mended {
+            return;
+        }
+        self.comparing.has_mended = true;
+        let documents =
+            unread::documents(self.store.connection(), DIGEST_DIFFERENCES_MAX).unwrap_or_default();
+        if documents.is_empty() {
+            return;
+        }
+        let run = self.begin_digest();
+        run.repair = true;
+        run.mends = true;
+        run.report.found = documents.len() as u64;
+        run.stage = Stage::Repairing(Repairing::of_documents(documents));
+    }
+
+    /// Whether documents are being fetched that lack an item.
+    pub(in crate::engine) fn is_mending(&self) -> bool {
+        self.comparing.run.as_ref().is_some_and(|run| run.mends)
+    }
+
+    /// Another item could not be applied, or somebody asks: what lacks one is fetched anew.
+    pub(in crate::engine) fn mend_again(&mut self) {
+        self.comparing.has_mended = false;
+    }
+
     /// Asks for the next that differ, where nothing is asked yet.
     pub(super) fn ask_repair(&mut self, now: Now, entropy: &mut dyn Entropy, effects: &mut Vec<Effect>) {
         let Some(run) = &mut self.comparing.run else {

@@ -1,6 +1,8 @@
 //! One item of a page, own or somebody else's.
 
-use crate::document::DocumentKey;
+use super::unread::{dependencies_of, or_pass_over, pass_over};
+use crate::bytes::ByteArray;
+use crate::document::{DocumentKey, operations};
 use crate::error::{Code, Result};
 use crate::id::{Incarnation, WriteId};
 use crate::outbox;
@@ -10,7 +12,7 @@ use crate::replica;
 use crate::step::Step;
 use crate::store::outbox as rows;
 use crate::store::receipts::Receipt;
-use crate::store::{cursors, documents, receipts};
+use crate::store::{documents, receipts, unread};
 use crate::sync::tail::kept_item;
 use std::collections::HashMap;
 
@@ -98,6 +100,63 @@ pub(super) fn apply_item(
     Ok(kept_item(item, &whole))
 }
 
+/// The same of an item whose changes came whole: one that cannot be applied even so is kept, and the rest goes on.
+pub(super) fn apply_whole_item(
+    step: &mut Step<'_>,
+    origin: &Incarnation,
+    item: &LogItem,
+    receipt: Receipt,
+    previous: &mut HashMap<DocumentKey, replica::Previous>,
+) -> Result<Vec<u8>> {
+    let mut before = previous.clone();
+    let applied = or_pass_over(
+        step,
+        |step| apply_item(step, origin, item, receipt, previous).map(Some),
+        |_| Ok(None),
+    )?;
+    if let Some(applied) = applied {
+        return Ok(applied);
+    }
+    let mut whole = item.changes.clone();
+    let mut changes = Vec::new();
+    if let Some(write) = item.write.value() {
+        for (compiled, change) in operations(write, origin).into_iter().zip(&mut whole) {
+            changes.push((compiled.key.id(), change.check));
+            before.insert(compiled.key, replica::Previous::Brought(change.check));
+            let named = change.raw.as_ref().and_then(|raw| dependencies_of(raw));
+            if let Some(named) = named {
+                change.dependencies = Some(named.into_iter().map(ByteArray::new).collect());
+            }
+        }
+        pass_over(step, &write.id(origin), &receipt, item, &changes)?;
+    }
+    *previous = before;
+    Ok(kept_item(item, &whole))
+}
+
+/// What a write that names another patient does to one this stream carries. What cannot be applied is kept, and the
+/// rest goes on.
+pub(super) fn apply_whole_part(
+    step: &mut Step<'_>,
+    origin: &Incarnation,
+    part: &PartItem,
+    receipt: Receipt,
+) -> Result<()> {
+    or_pass_over(
+        step,
+        |step| apply_part(step, origin, part, receipt),
+        |step| {
+            let changes = part.changes.iter().filter_map(|change| {
+                let theirs = change.change.as_ref()?;
+                let key = super::part_key(theirs, receipt.stream.compartment);
+                Some((key.id(), change.check))
+            });
+            let changes: Vec<_> = changes.collect();
+            pass_over(step, &WriteId::derive(origin, part.n), &receipt, part, &changes)
+        },
+    )
+}
+
 /// What a write that names another patient does to one this stream carries: the change itself, through the gate.
 pub(super) fn apply_part(
     step: &mut Step<'_>,
@@ -127,7 +186,7 @@ pub(super) fn apply_part(
 
 fn keep_unread(step: &Step<'_>, item: &LogItem, receipt: Receipt) -> Result<()> {
     let bytes = crate::protocol::encode(item);
-    Ok(cursors::keep_unread(
+    Ok(unread::keep(
         step.transaction,
         &receipt.stream,
         receipt.seq,

@@ -3,6 +3,7 @@
 
 mod head;
 mod item;
+mod unread;
 mod verify;
 
 pub use head::{is_copy, server_makes_copies};
@@ -10,7 +11,7 @@ pub use verify::check_answer;
 
 use crate::bytes::ByteArray;
 use crate::document::{DocumentKey, operations};
-use crate::error::{Code, Result};
+use crate::error::Result;
 use crate::id::{DocumentId, Incarnation, PatientId};
 use crate::limits::SLICE_ITEMS;
 use crate::outbox;
@@ -27,7 +28,7 @@ use crate::sync::request::Asked;
 use crate::sync::tail::{self, Keeper, Proof};
 use crate::time::EpochMs;
 use head::apply_head;
-use item::{apply_item, apply_own_item, apply_part};
+use item::{apply_item, apply_own_item, apply_part, apply_whole_item, apply_whole_part};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use verify::origin_of;
 
@@ -121,6 +122,7 @@ pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<S
     let mut left = SLICE_ITEMS;
     let mut weight = 0;
     let mut keeper: Option<Keeper> = None;
+    let came_whole = pending.asked.request.raw;
     while left > 0 && weight < crate::limits::SLICE_ENTRIES {
         let Some(page) = pending.pages.front_mut() else {
             break;
@@ -164,13 +166,15 @@ pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<S
             PageEntry::Item(item) => {
                 weight += weight_of(item);
                 let origin = origin_of(&pending.answer, item.origin)?;
-                let applied = apply_item(step, &origin, item, receipt, &mut pending.previous);
+                let apply = if came_whole { apply_whole_item } else { apply_item };
+                let applied = apply(step, &origin, item, receipt, &mut pending.previous);
                 (origin, applied.map(Some))
             }
             // What is not whole is given back by those who have it whole.
             PageEntry::Part(part) => {
                 let origin = origin_of(&pending.answer, part.origin)?;
-                let applied = apply_part(step, &origin, part, receipt);
+                let apply = if came_whole { apply_whole_part } else { apply_part };
+                let applied = apply(step, &origin, part, receipt);
                 (origin, applied.map(|()| None))
             }
             PageEntry::Withheld(count, _, ended) => {
@@ -192,7 +196,7 @@ pub fn apply_slice(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Result<S
                 });
                 kept.keep(step, seq, &chain, row)?;
             }
-            Err(error) if matches!(error.code, Code::EncodingMismatch | Code::MissingDependency) => {
+            Err(error) if !came_whole && unread::is_of_the_item(error.code) => {
                 // The slice is not committed; the next request starts at the cursor before it.
                 return Ok(SliceResult::NeedRaw);
             }

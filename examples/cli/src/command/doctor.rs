@@ -83,6 +83,7 @@ fn findings(words: Words, status: &Status, audit: &AuditVerification) -> Vec<Fin
         ("quarantined", Message::DoctorQuarantined, status.quarantined),
         ("held_decided", Message::DoctorHeldDecided, status.held_decided),
         ("unread", Message::DoctorUnread, status.unread),
+        ("unapplied", Message::DoctorUnapplied, status.unapplied),
         ("not_taken", Message::DoctorNotTaken, status.not_taken),
         ("differs", Message::DoctorDiffers, status.differences_standing),
     ] {
