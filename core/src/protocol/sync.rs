@@ -60,6 +60,9 @@ pub struct SyncRequest {
     /// The device compares what it holds: the answer says the digest of each stream it then has read to its end.
     #[serde(default, skip_serializing_if = "is_false")]
     pub digest: bool,
+    /// Places of logs the device reads again that it, or what it gave back, had come to: compared, and not read from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reached: Vec<Cursor>,
 }
 
 /// One write on its way.

@@ -30,6 +30,10 @@ pub struct TailRequest {
     /// A run of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<TailRun>,
+    /// Where the server's log stood when the device last gave back to it: the epoch, the place, and eight bytes of the
+    /// running hash there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reached: Option<(u64, u64, ByteArray<8>)>,
 }
 
 /// A run of a lost log, with the server's signature over its end.
@@ -136,6 +140,9 @@ pub struct TailAnswer {
     /// New tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Tokens>,
+    /// Where the server's log ends now, and eight bytes of the running hash there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<(u64, ByteArray<8>)>,
 }
 
 fn is_zero(n: &u32) -> bool {

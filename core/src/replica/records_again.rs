@@ -7,7 +7,7 @@ use crate::id::{Incarnation, UnitId};
 use crate::record::{Compartment, Stream, Write};
 use crate::step::Step;
 use crate::store::cursors::{self, CursorRow};
-use crate::store::{meta, patients};
+use crate::store::{meta, patients, reached};
 
 const AGAIN: &str = "records_again";
 
@@ -27,6 +27,7 @@ pub fn begin(step: &Step<'_>, unit: UnitId) -> Result<()> {
     for other in units.iter().filter(|other| **other != unit) {
         let stream = Stream::new(*other, Compartment::Identity);
         let cursor = cursors::get(step.transaction, &stream)?;
+        reached::note(step.transaction, &cursor)?;
         cursors::put(
             step.transaction,
             &CursorRow {

@@ -128,6 +128,7 @@ pub fn remove_stream(connection: &Connection, stream: &Stream) -> Result<(), Sto
     if stream.compartment == Compartment::Identity {
         super::patients::forget_strangers_again(connection)?;
     }
+    super::reached::put(connection, stream, None)?;
     connection
         .prepare_cached("UPDATE own SET item = NULL WHERE item IS NOT NULL")?
         .execute([])?;

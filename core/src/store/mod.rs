@@ -23,6 +23,7 @@ mod migrations;
 pub mod outbox;
 pub mod patients;
 pub mod places;
+pub mod reached;
 pub mod receipts;
 pub mod reference;
 mod rows;

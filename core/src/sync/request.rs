@@ -18,7 +18,7 @@ use crate::store::first_sync::{self, FirstSyncState};
 use crate::store::held;
 use crate::store::meta;
 use crate::store::outbox::{self, OutboxRow, WriteState};
-use crate::store::receipts;
+use crate::store::{reached, receipts};
 use std::collections::HashMap;
 
 /// The last held write that was asked for.
@@ -160,8 +160,13 @@ pub fn build_request(step: &mut Step<'_>, schedule: &Schedule, wish: Wish) -> Re
         segments: !declined && cursors.iter().any(|cursor| cursor.seq == 0 && !cursor.caught_up),
         minor: crate::protocol::MINOR,
         heads: WholeHeads::VERSION,
-        accepted: receipts::last_own(step.transaction, incarnation)?,
+        accepted: match own_in_full {
+            // It names no incarnation.
+            true => None,
+            false => receipts::last_own(step.transaction, incarnation)?,
+        },
         digest: digest && !former && !own_in_full,
+        reached: reached::list(step.transaction)?,
     };
     Ok(Asked {
         request,

@@ -5,9 +5,11 @@
 use crate::access::Caller;
 use crate::refusal::Refusal;
 use crate::writer::Session;
+use vereda_core::bytes::ByteArray;
 use vereda_core::entropy::Entropy;
 use vereda_core::id::Incarnation;
 use vereda_core::protocol::{ChainHash, SyncRequest, chain_tag};
+use vereda_core::record::Stream;
 
 /// For so long after an epoch began, what a write rests on may still come back.
 const RECOVERY_MS: i64 = 7 * 24 * 60 * 60 * 1000;
@@ -22,7 +24,7 @@ pub(super) struct History {
     pub(super) is_behind: bool,
 }
 
-/// Compares a request's cursors, and a write it was told is accepted, with the store.
+/// Compares a request's cursors, the places it had reached before, and a write it was told is accepted, with the store.
 pub(super) fn compare(
     session: &mut Session<'_>,
     caller: &Caller,
@@ -44,6 +46,10 @@ pub(super) fn compare(
         is_lost |= chain.is_none();
         known.push(chain);
     }
+    for place in request.reached.iter().filter(|place| caller.may_use(&place.stream)) {
+        let chain = session.store.chain_at(&place.stream, place.seq)?;
+        is_lost |= chain.is_none_or(|chain| chain_tag(&chain) != place.chain);
+    }
     if let Some(n) = request.accepted {
         is_lost |= session.store.outcome(incarnation, n)?.is_none();
     }
@@ -62,6 +68,20 @@ pub(super) fn compare(
 pub(super) fn is_recovering(session: &mut Session<'_>) -> Result<bool, Refusal> {
     let began_ms = session.store.epoch_began_ms()?;
     Ok(began_ms.is_some_and(|began_ms| session.now.ms - began_ms < RECOVERY_MS))
+}
+
+/// Compares the place a device saw this log at while it gave back to it.
+pub(super) fn compare_place(
+    session: &mut Session<'_>,
+    stream: &Stream,
+    (epoch, seq, tag): (u64, u64, ByteArray<8>),
+) -> Result<(), Refusal> {
+    let known = session.store.epoch()?;
+    let chain = session.store.chain_at(stream, seq)?;
+    if epoch == known && chain.is_none_or(|chain| chain_tag(&chain) != tag) {
+        another_epoch(session, known)?;
+    }
+    Ok(())
 }
 
 fn another_epoch(session: &mut Session<'_>, epoch: u64) -> Result<u64, Refusal> {

@@ -139,7 +139,7 @@ fn check_size(request: &SyncRequest) -> Result<(), Refusal> {
             "a batch has at most {BATCH_ITEMS_MAX} items"
         )));
     }
-    if request.cursors.len() > CURSORS_MAX {
+    if request.cursors.len().max(request.reached.len()) > CURSORS_MAX {
         return Err(Refusal::too_large(format!("at most {CURSORS_MAX} cursors")));
     }
     let streams: BTreeSet<_> = request.cursors.iter().map(|cursor| cursor.stream).collect();

@@ -4,7 +4,7 @@
 
 use super::settle::{Batch, append, leave_out};
 use super::verdict::Verdict;
-use super::{document, record};
+use super::{document, history, record};
 use crate::access::{self, Caller};
 use crate::places::Places;
 use crate::refusal::Refusal;
@@ -47,6 +47,9 @@ pub(crate) fn run(
     if request.points.len() > TAIL_POINTS_MAX {
         return Err(Refusal::too_large(format!("at most {TAIL_POINTS_MAX} points")));
     }
+    if let Some(place) = request.reached {
+        history::compare_place(session, &request.stream, place)?;
+    }
     let mut answer = TailAnswer {
         epoch: session.store.epoch()?,
         ..TailAnswer::default()
@@ -68,6 +71,8 @@ pub(crate) fn run(
             answer.held = answer.held.max(*seq);
         }
     }
+    let end = session.store.head(&request.stream)?;
+    answer.end = (end.seq > 0).then(|| (end.seq, chain_tag(&end.chain)));
     answer.tokens = caller.tokens;
     Ok(answer)
 }

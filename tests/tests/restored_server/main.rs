@@ -6,6 +6,7 @@ mod copies;
 mod faults;
 mod gone;
 mod ran_on;
+mod resync;
 mod trimming;
 mod units;
 

@@ -53,6 +53,7 @@ fn tail_of(stream: Stream) -> TailRequest {
         refresh: None,
         points: Vec::new(),
         run: None,
+        reached: None,
     }
 }
 

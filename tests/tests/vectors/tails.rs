@@ -66,6 +66,7 @@ pub(crate) fn request(run: TailRun) -> TailRequest {
         refresh: None,
         points: Vec::new(),
         run: Some(run),
+        reached: None,
     }
 }
 
@@ -75,6 +76,7 @@ pub(crate) fn points() -> TailRequest {
         refresh: None,
         points: vec![(19, ByteArray::new([0xd1; 8])), (17, ByteArray::new([0xc0; 8]))],
         run: None,
+        reached: Some((100, 21, ByteArray::new([0xe2; 8]))),
     }
 }
 
@@ -85,6 +87,7 @@ pub(crate) fn answer() -> TailAnswer {
         appended: 1,
         left: vec![(19, "idempotency_key_reused".into())],
         tokens: None,
+        end: Some((22, ByteArray::new([0xf3; 8]))),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::step::Step;
 use crate::store::cursors::CursorRow;
 use crate::store::held::{self, HeldState};
 use crate::store::outbox as rows;
-use crate::store::{StoreError, cursors, meta, receipts};
+use crate::store::{StoreError, cursors, meta, reached, receipts};
 use crate::sync::request::Asked;
 use crate::sync::tail;
 use rusqlite::Connection;
@@ -73,6 +73,7 @@ pub(super) fn apply_head(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Re
         let unproven: Vec<_> = unproven.map(|cursor| cursor.stream).collect();
         tail::begin(step, &unproven)?;
     }
+    forget_reached(step, pending)?;
     if let Some(anchor) = &answer.audit
         && audit::take_receipt(step, anchor, pending.asked.request.audit.as_ref())?
     {
@@ -105,6 +106,26 @@ pub(super) fn apply_head(step: &mut Step<'_>, pending: &mut PendingAnswer) -> Re
     }
     super::end_due_shares(step, answer.time_ms)?;
     Ok(step.device.incarnation.number != incarnation_before)
+}
+
+/// A cursor that stands behind a place, with the server holding both, says all.
+fn forget_reached(step: &Step<'_>, pending: &PendingAnswer) -> Result<()> {
+    let (answer, request) = (&pending.answer, &pending.asked.request);
+    if answer.epoch != request.epoch {
+        return Ok(());
+    }
+    for place in &request.reached {
+        let mut cursors = pending.asked.cursors.iter().zip(0_u32..);
+        let is_passed = cursors.any(|(cursor, index)| {
+            cursor.stream == place.stream
+                && cursor.seq >= place.seq
+                && !answer.unproven.contains(&index)
+        });
+        if is_passed && reached::get(step.transaction, &place.stream)?.as_ref() == Some(place) {
+            reached::put(step.transaction, &place.stream, None)?;
+        }
+    }
+    Ok(())
 }
 
 fn turn_of(outcome: &Outcome) -> u8 {

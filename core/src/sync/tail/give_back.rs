@@ -18,8 +18,9 @@ use crate::replica;
 use crate::step::Step;
 use crate::store::cursors::CursorRow;
 use crate::store::tail::{self, ProofRow, Stretch, TailRow};
-use crate::store::{cursors, meta};
+use crate::store::{cursors, meta, reached};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 const GIVING_BACK: &str = "giving_back";
 pub(super) const NOT_TAKEN: &str = "not_taken";
@@ -81,7 +82,7 @@ impl GivingBack {
 }
 
 /// The server speaks of another history. Own writes that no signature covers are queued again; the streams whose
-/// place it does not hold are given back.
+/// place it does not hold are given back, and those that were being read again: it said nothing of how far they stood.
 pub fn begin(step: &mut Step<'_>, unproven: &[Stream]) -> Result<()> {
     for cursor in cursors::list(step.transaction)? {
         cursors::put(
@@ -98,7 +99,12 @@ pub fn begin(step: &mut Step<'_>, unproven: &[Stream]) -> Result<()> {
     giving
         .streams
         .retain(|giving| !matches!(giving.phase, Phase::Again(..)));
+    let reached = reached::list(step.transaction)?;
+    let reached = reached.iter().map(|place| &place.stream);
+    let unproven: BTreeSet<&Stream> = unproven.iter().chain(reached).collect();
     for stream in unproven {
+        // It names a place of the former history.
+        reached::put(step.transaction, stream, None)?;
         let first = tail::stretches(step.transaction, stream)?
             .first()
             .map(|stretch| stretch.history);
@@ -144,11 +150,15 @@ pub fn next_request(step: &mut Step<'_>) -> Result<Option<TailRequest>> {
         let stream = first.stream;
         let cursor = cursors::get(step.transaction, &stream)?;
         let stretches = tail::stretches(step.transaction, &stream)?;
+        let epoch = step.device.enrolled()?.epoch;
+        let reached = reached::get(step.transaction, &stream)?;
+        let reached = reached.map(|place| (epoch, place.seq, place.chain));
         let ask = |points| TailRequest {
             stream,
             refresh: None,
             points,
             run: None,
+            reached,
         };
         match first.phase {
             Phase::Asking(history) => {
@@ -216,6 +226,9 @@ pub fn take_answer(step: &mut Step<'_>, request: &TailRequest, answer: &TailAnsw
         return Ok(());
     }
     let cursor = cursors::get(step.transaction, &giving.stream)?;
+    // What is given may be lost again before it is read.
+    let end = answer.end.filter(|(seq, _)| *seq > cursor.seq.min(answer.held));
+    reached::put(step.transaction, &giving.stream, end)?;
     match (giving.phase, &request.run) {
         (Phase::Asking(history), None) => {
             let stretches = tail::stretches(step.transaction, &giving.stream)?;
@@ -257,6 +270,7 @@ pub fn refused(step: &mut Step<'_>, request: &TailRequest) -> Result<()> {
             set_phase(step, Phase::Again(history, run.first + run.items.len() as u64))
         }
         _ => {
+            reached::put(step.transaction, &request.stream, None)?;
             giving.streams.retain(|giving| giving.stream != request.stream);
             giving.store(step)
         }

@@ -7,7 +7,7 @@ use crate::replica;
 use crate::step::Step;
 use crate::store::cursors::{self, CursorRow};
 use crate::store::tail::{self, Stretch};
-use crate::store::{documents, patients};
+use crate::store::{documents, patients, reached};
 
 /// Rows changed in one step.
 const ROWS_MAX: usize = 1_000;
@@ -58,6 +58,7 @@ pub(super) fn rewind(step: &mut Step<'_>, cursor: &CursorRow, held: u64) -> Resu
 pub fn read_again(step: &mut Step<'_>, stream: &Stream) -> Result<()> {
     let cursor = cursors::get(step.transaction, stream)?;
     if cursor.seq > 0 {
+        reached::note(step.transaction, &cursor)?;
         rewind(step, &cursor, 0)?;
     }
     Ok(())

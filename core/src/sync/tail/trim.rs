@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::limits::{TAIL_AGE_MS, TAIL_BYTES_MAX, TAIL_TRIM_ROWS};
 use crate::step::Step;
 use crate::store::tail::{self, Stretch, TailRow};
-use crate::store::{StoreError, cursors, meta};
+use crate::store::{StoreError, cursors, meta, reached};
 use rusqlite::Connection;
 
 /// Something was forgotten that no verified copy held yet, and the tail is still near its bound.
@@ -47,6 +47,9 @@ pub fn trim(step: &mut Step<'_>) -> Result<()> {
         // What was read before a restore was given back since, and is durable as what it is read again as.
         let durable_seq = if is_last {
             cursors::get(step.transaction, &stretch.stream)?.durable_seq
+        } else if reached::get(step.transaction, &stretch.stream)?.is_some() {
+            // It is not all read again yet.
+            0
         } else {
             u64::MAX
         };
