@@ -68,9 +68,21 @@ impl Administration {
         tenant: Option<&str>,
         name: &str,
     ) -> StoreResult<UnitId> {
+        self.create_unit_again(UnitId(random_id(entropy)), tenant, name)
+    }
+
+    /// The same under the id that the unit's devices know it by (`vereda status`): a copy was put back that lacks it.
+    ///
+    /// # Errors
+    /// As [`Self::create_unit`], and where the id is another unit's.
+    pub fn create_unit_again(
+        &mut self,
+        unit: UnitId,
+        tenant: Option<&str>,
+        name: &str,
+    ) -> StoreResult<UnitId> {
         let name = named(name)?;
         let tenant = self.store.tenant(tenant)?;
-        let unit = UnitId(random_id(entropy));
         self.store.add_unit(tenant, unit, name)?;
         Ok(unit)
     }
@@ -87,13 +99,36 @@ impl Administration {
         role: Role,
         units: &[&str],
     ) -> StoreResult<UserId> {
+        let id = named(name).and_then(|name| {
+            let tenant = self.store.tenant(tenant)?;
+            Ok(self.store.user(tenant, name).ok())
+        })?;
+        let user = id.unwrap_or_else(|| UserId(random_id(entropy)));
+        self.put_user_again(user, tenant, name, role, units)
+    }
+
+    /// The same under the id that the user's devices know them by (`vereda status`): a copy was put back that lacks
+    /// them.
+    ///
+    /// # Errors
+    /// As [`Self::put_user`], and where the name has another id, or the id another name.
+    pub fn put_user_again(
+        &mut self,
+        user: UserId,
+        tenant: Option<&str>,
+        name: &str,
+        role: Role,
+        units: &[&str],
+    ) -> StoreResult<UserId> {
         let name = named(name)?;
         let tenant = self.store.tenant(tenant)?;
         let units: Vec<UnitId> = units
             .iter()
             .map(|unit| self.store.unit(tenant, unit))
             .collect::<StoreResult<_>>()?;
-        let user = UserId(random_id(entropy));
+        if self.store.user(tenant, name).is_ok_and(|known| known != user) {
+            return Err(Rule::IdTaken.into());
+        }
         self.store.put_user(tenant, user, name, role, &units)
     }
 

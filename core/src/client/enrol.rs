@@ -228,7 +228,7 @@ fn take_enrolment(
         // Another user's unsent writes would go under this one's name: two users of a tablet have a store each.
         return Err(SyncError::new(
             Code::AlreadyEnrolled,
-            "this store belongs to another user",
+            "this store belongs to another user; one who was made again after a restore needs their former id",
         ));
     }
     let before = step

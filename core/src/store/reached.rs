@@ -27,7 +27,11 @@ pub fn note(connection: &Connection, cursor: &CursorRow) -> Result<(), StoreErro
     if is_further || cursor.seq == 0 {
         return Ok(());
     }
-    put(connection, &cursor.stream, Some((cursor.seq, chain_tag(&cursor.chain))))
+    put(
+        connection,
+        &cursor.stream,
+        Some((cursor.seq, chain_tag(&cursor.chain))),
+    )
 }
 
 /// The place of a stream's, whatever it was; none: the cursor says all.

@@ -212,6 +212,7 @@ fn of_rule(rule: Rule) -> Message {
         Rule::TenantUnnamed => Message::TenantUnnamed,
         Rule::TenantThere => Message::TenantThere,
         Rule::UnitThere => Message::UnitThere,
+        Rule::IdTaken => Message::IdTaken,
         Rule::UnitUnknown => Message::UnitNotThere,
         Rule::UserUnknown => Message::UserUnknown,
         Rule::NotTheirDuty => Message::NotTheirDuty,

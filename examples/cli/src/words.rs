@@ -45,6 +45,7 @@ messages! {
         "Há várias organizações: informe uma com --tenant.";
     TenantThere = "A tenant of this name is there already.", "Já há uma organização com este nome.";
     UnitThere = "A unit of this name is there already.", "Já há uma unidade com este nome.";
+    IdTaken = "This name has another id, or the id another name.", "Este nome tem outro identificador, ou o identificador outro nome.";
     UnitNotThere = "There is no such unit.", "Não há esta unidade.";
     UserUnknown = "There is no such user.", "Não há este usuário.";
     NotTheirDuty = "This is not for the user's role; see docs/roles.md.", "Isto não cabe ao papel do usuário; veja docs/roles.md.";

@@ -164,3 +164,64 @@ fn a_store_that_a_server_has_open_is_not_replaced_and_after_a_crash_it_is() {
     let server = clinic.serve();
     assert!(!server.url.is_empty());
 }
+
+#[test]
+fn d6_who_was_made_after_the_copy_is_made_again_under_the_old_ids_and_everything_comes_back() {
+    let clinic = Clinic::new();
+    let copies = clinic.path().join("copies").display().to_string();
+    let mut server = clinic.serve();
+    let listen = server.url.trim_start_matches("http://").to_owned();
+    let copied = clinic.admin(&["backup", "--to", &copies]);
+    clinic.admin(&["unit", "river"]);
+    clinic.admin(&["user", "gil", "--unit", "river"]);
+    let gil = clinic.enrolled(&server, "gil", "gil");
+    gil.ask(&["sync"]);
+    let patient = gil.patient("Maria da Silva");
+    note(&gil, &patient, "accepted");
+    gil.ask(&["sync"]);
+    gil.ask(&["sync"]);
+    note(&gil, &patient, "waits");
+    drop(server);
+
+    let copy = copied["copy"].as_str().expect("a file");
+    let store = clinic.store();
+    let restore = ["admin", "restore", "--from", copy, "--to", &store, "--replace"];
+    let restored = clinic.command(&restore).output().expect("it runs");
+    assert!(restored.status.success());
+    server = clinic.serve_with(&["--listen", &listen]);
+    assert!(!gil.run(&["sync"]).status.success(), "nobody knows them");
+    // The device goes on saying who it is of.
+    let status = fits("status", gil.ask(&["status"]));
+    let identity = &status["identity"];
+    let user = identity["user"].as_str().expect("an id");
+    let unit = identity["scope"]["units"][0]["id"].as_str().expect("an id");
+    let made = fits("admin-unit", clinic.admin(&["unit", "river", "--id", unit]));
+    assert_eq!(made["unit"], unit);
+    let made = clinic.admin(&["user", "gil", "--unit", "river", "--id", user]);
+    assert_eq!(fits("admin-user", made)["user"], user);
+    let another = [
+        "admin", "user", "hel", "--unit", "river", "--id", user, "--store", &store,
+    ];
+    let another = clinic.command(&another).output();
+    assert!(
+        !another.expect("it runs").status.success(),
+        "the id has another name"
+    );
+
+    let code = clinic.code("gil", &[]);
+    gil.ask(&["enrol", "--server", &server.url, "--code", &code]);
+    for _ in 0..3 {
+        gil.ask(&["sync"]);
+    }
+    let reader = clinic.enrolled(&server, "reader", "gil");
+    reader.ask(&["sync"]);
+    for device in [&gil, &reader] {
+        assert_eq!(texts(device, &patient), ["accepted", "waits"]);
+        let status = fits("status", device.ask(&["status"]));
+        for nothing in ["pending", "drawer", "giving_back", "not_taken"] {
+            assert_eq!(status[nothing], 0, "{nothing}: {status}");
+        }
+    }
+    drop(server);
+    assert_eq!(clinic.admin(&["verify"])["whole"], true);
+}

@@ -50,6 +50,9 @@ pub enum Rule {
     /// A unit of the tenant is called so already.
     #[error("a unit of this name is there already")]
     UnitThere,
+    /// The name has another id, or the id another name.
+    #[error("this name has another id, or the id another name")]
+    IdTaken,
     /// No user of the tenant is called so.
     #[error("there is no such user")]
     UserUnknown,

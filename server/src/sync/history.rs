@@ -46,7 +46,11 @@ pub(super) fn compare(
         is_lost |= chain.is_none();
         known.push(chain);
     }
-    for place in request.reached.iter().filter(|place| caller.may_use(&place.stream)) {
+    for place in request
+        .reached
+        .iter()
+        .filter(|place| caller.may_use(&place.stream))
+    {
         let chain = session.store.chain_at(&place.stream, place.seq)?;
         is_lost |= chain.is_none_or(|chain| chain_tag(&chain) != place.chain);
     }

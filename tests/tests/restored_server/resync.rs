@@ -11,7 +11,12 @@ const KILLS: std::ops::Range<u64> = 1..15;
 const EXPECTED: [&str; 4] = ["before", "before, too", "lost", "after"];
 
 /// A copy that lacks the last write, and a device that fetches everything again and is killed after so many steps.
-fn killed_while_fetching(seed: u64, kill: u64, by_segments: bool, has_reader: bool) -> (World, PatientId, PathBuf) {
+fn killed_while_fetching(
+    seed: u64,
+    kill: u64,
+    by_segments: bool,
+    has_reader: bool,
+) -> (World, PatientId, PathBuf) {
     let mut world = World::new(seed, 2);
     world.segments_from_bytes = if by_segments { 1 } else { u64::MAX };
     world.start_server();

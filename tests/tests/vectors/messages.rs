@@ -193,11 +193,7 @@ fn whole_heads_request() -> SyncRequest {
     SyncRequest {
         heads: WholeHeads::VERSION,
         accepted: Some(19),
-        reached: vec![Cursor {
-            stream: sample::stream(),
-            seq: 29,
-            chain: ByteArray::new([0xd4; 8]),
-        }],
+        reached: vec![cursor(29)],
         ..idle_request()
     }
 }

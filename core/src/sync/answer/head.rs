@@ -117,9 +117,7 @@ fn forget_reached(step: &Step<'_>, pending: &PendingAnswer) -> Result<()> {
     for place in &request.reached {
         let mut cursors = pending.asked.cursors.iter().zip(0_u32..);
         let is_passed = cursors.any(|(cursor, index)| {
-            cursor.stream == place.stream
-                && cursor.seq >= place.seq
-                && !answer.unproven.contains(&index)
+            cursor.stream == place.stream && cursor.seq >= place.seq && !answer.unproven.contains(&index)
         });
         if is_passed && reached::get(step.transaction, &place.stream)?.as_ref() == Some(place) {
             reached::put(step.transaction, &place.stream, None)?;

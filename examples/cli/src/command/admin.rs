@@ -15,6 +15,7 @@ use crate::output::{Output, Table};
 use crate::words::{Message, Words};
 use serde::Serialize;
 use std::path::PathBuf;
+use uuid::Uuid;
 use vereda_core::client::Clock;
 use vereda_core::error::{Code, SyncError};
 use vereda_core::id::{TenantId, UnitId, UserId};
@@ -52,6 +53,9 @@ enum Command {
     Unit {
         /// Its name.
         name: String,
+        /// The id it had, where a copy was put back that lacks it; its devices' status says it.
+        #[arg(long)]
+        id: Option<Uuid>,
         /// Whose; the only tenant when not given.
         #[arg(long)]
         tenant: Option<String>,
@@ -71,6 +75,9 @@ enum Command {
         /// The code of their speciality.
         #[arg(long)]
         speciality: Option<String>,
+        /// The id they had, where a copy was put back that lacks them; their devices' status says it.
+        #[arg(long)]
+        id: Option<Uuid>,
         /// Whose; the only tenant when not given.
         #[arg(long)]
         tenant: Option<String>,
@@ -286,8 +293,17 @@ pub(crate) fn run(arguments: Arguments, device: &DeviceOptions, output: &Output)
             let tenant = open(&store, device)?.create_tenant(entropy, &name)?;
             output.show(&Tenant { tenant, name }, |_| tenant.to_string());
         }
-        Command::Unit { name, tenant, store } => {
-            let unit = open(&store, device)?.create_unit(entropy, tenant.as_deref(), &name)?;
+        Command::Unit {
+            name,
+            id,
+            tenant,
+            store,
+        } => {
+            let mut administration = open(&store, device)?;
+            let unit = match id {
+                Some(id) => administration.create_unit_again(UnitId(id), tenant.as_deref(), &name)?,
+                None => administration.create_unit(entropy, tenant.as_deref(), &name)?,
+            };
             output.show(&Unit { unit, name }, |_| unit.to_string());
         }
         Command::User {
@@ -295,13 +311,17 @@ pub(crate) fn run(arguments: Arguments, device: &DeviceOptions, output: &Output)
             unit: units,
             role,
             speciality,
+            id,
             tenant,
             store,
         } => {
             let names: Vec<&str> = units.iter().map(String::as_str).collect();
             let tenant = tenant.as_deref();
             let mut administration = open(&store, device)?;
-            let user = administration.put_user(entropy, tenant, &name, role, &names)?;
+            let user = match id {
+                Some(id) => administration.put_user_again(UserId(id), tenant, &name, role, &names)?,
+                None => administration.put_user(entropy, tenant, &name, role, &names)?,
+            };
             if let Some(code) = &speciality {
                 administration.set_speciality(tenant, &name, code)?;
             }

@@ -144,11 +144,15 @@ impl Directory for SqliteStore {
                 name,
             )?;
             let user = known.map_or(user, UserId::from_bytes);
-            store.connection.execute(
+            let put = store.connection.execute(
                 "insert into person (id, tenant, name, role) values (?1, ?2, ?3, ?4)
-                 on conflict (id) do update set role = excluded.role",
+                 on conflict (id) do update set role = excluded.role
+                 where person.tenant = excluded.tenant and person.name = excluded.name",
                 params![user.as_bytes(), tenant.as_bytes(), name, role.name()],
             )?;
+            if put == 0 {
+                return Err(Rule::IdTaken.into());
+            }
             for unit in units {
                 store.connection.execute(
                     "insert or ignore into membership (person, unit) values (?1, ?2)",
